@@ -1,0 +1,124 @@
+"""The command line: flowerdiff lab | doctor | train | sample | weights."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def lab(args: argparse.Namespace) -> int:
+    """Open JupyterLab on the first lesson."""
+    lesson = Path(__file__).parents[1] / "notebooks" / "00_first_flower.ipynb"
+    if not lesson.exists():
+        lesson = Path("notebooks/00_first_flower.ipynb")
+    if not lesson.exists():
+        print(
+            "no notebooks/ here: run this in a clone of the flowerdiff repository", file=sys.stderr
+        )
+        return 1
+    command = [sys.executable, "-m", "jupyterlab", str(lesson), *args.jupyter]
+    return subprocess.call(command)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Say what works on this machine, and how to mend what does not."""
+    from flowerdiff.doctor import main
+
+    return main([])
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a model as a TOML file says; run again to go on after a stop."""
+    from flowerdiff.run import train_run
+
+    print(f"the model is in {train_run(args.config)}")
+    return 0
+
+
+def sample(args: argparse.Namespace) -> int:
+    """Draw flowers: PNGs, a grid, and a JSON that says how to draw them again."""
+    import torch
+
+    from flowerdiff.checkpoint import load_model, load_pretrained
+    from flowerdiff.guidance import guided
+    from flowerdiff.pixels import grid, save_png, to_uint8
+    from flowerdiff.sampling import SAMPLERS, noise
+
+    model = load_model(args.model) if args.model else load_pretrained()
+    label = model.null_label if args.label == "any" else model.label(args.label)
+    seeds = list(range(args.seed, args.seed + args.n))
+    x_T = noise(seeds, model.schedule.T, (3, model.image_size, model.image_size))
+    own_noise = {"seeds": seeds} if args.sampler == "ddpm" else {}
+    with torch.inference_mode():
+        *_, last = SAMPLERS[args.sampler](
+            guided(model, args.w, model.null_label), model.schedule, x_T,
+            torch.full((args.n,), label), steps=args.steps, clip_x0=1.0, **own_noise,
+        )  # fmt: skip
+    images = to_uint8(last.x_t)
+
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    for seed, image in zip(seeds, images, strict=True):
+        save_png(out / f"{seed:05d}.png", image)
+    save_png(out / "grid.png", grid(images))
+    again = {key: value for key, value in vars(args).items() if key not in ("run", "out")}
+    again |= {"label_number": label, "seeds": seeds, "clip_x0": 1.0, "card": model.card}
+    (out / "samples.json").write_text(json.dumps(again, indent=2) + "\n")
+    print(f"{args.n} images and grid.png are in {out}")
+    return 0
+
+
+def weights(args: argparse.Namespace) -> int:
+    """List the models in the package, checked against their hashes; with a name, print its card."""
+    from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, load_pretrained
+
+    for name in [args.name] if args.name else PRETRAINED:
+        model = load_pretrained(name)
+        megabytes = (WEIGHTS / f"{name}.safetensors").stat().st_size / 1e6
+        print(f"{name}  {megabytes:.1f} MB, hash right  {model}")
+        if args.name:
+            print(json.dumps(model.card, indent=2))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="flowerdiff", description="Diffusion models, on flowers.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(run) -> argparse.ArgumentParser:
+        sub = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        sub.set_defaults(run=run)
+        return sub
+
+    command(lab).add_argument("jupyter", nargs="*", help="passed on to JupyterLab, after --")
+    command(doctor)
+    command(train).add_argument("--config", required=True, help="a TOML file; see flowerdiff.run")
+    sub = command(sample)
+    sub.add_argument("--label", default="any", help="a class name or number, or 'any'")
+    sub.add_argument("--w", type=float, default=1.0, help="guidance weight; 0 is none (1)")
+    sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
+    sub.add_argument("--steps", type=int, default=25, help="sampling steps (25)")
+    sub.add_argument("--seed", type=int, default=0, help="of the first image; then one up (0)")
+    sub.add_argument("--n", type=int, default=16, help="number of images (16)")
+    sub.add_argument("--out", default="samples", help="folder to write to (samples)")
+    sub.add_argument("--model", help="a model file; without it, the bundled flowers64")
+    command(weights).add_argument("name", nargs="?", help="print this model's card")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; an expected error is one line on stderr and exit code 1."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"flowerdiff {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped: run the same command to go on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

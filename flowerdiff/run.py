@@ -1,0 +1,181 @@
+"""One training run, from a TOML file to a model: `flowerdiff train --config run.toml`.
+
+    out = "runs/garden"             # everything goes there; run again to go on from where it was
+    source = "garden"               # as for load_flowers: "hub", "garden", or a path
+    size = 32                       # pixels
+    start_from = "model.safetensors"  # optional: begin with these weights instead of random ones
+
+    [net]                           # the class in flowerdiff.unet, and its config's fields
+    kind = "CompactUNet"
+    channels = [48, 96, 192]
+
+    [schedule]                      # "linear" or "cosine", and the function's arguments
+    kind = "cosine"
+
+    [train]                         # the fields of TrainConfig
+    steps = 10000
+    prediction = "v"
+
+In `out`: `checkpoint.safetensors` (to go on from), `model.safetensors` (to sample from),
+`log.jsonl`, `samples/STEP.png` (the same seeds each time) and `run.toml`.
+"""
+
+import json
+import math
+import platform
+import shutil
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from tqdm import tqdm
+
+from flowerdiff import schedule as schedules
+from flowerdiff.checkpoint import FlowerModel, load_model, make_net, save_model
+from flowerdiff.data import Flowers, load_flowers
+from flowerdiff.guidance import guided
+from flowerdiff.pixels import grid, save_png, to_uint8
+from flowerdiff.sampling import ddim, noise
+from flowerdiff.training import Progress, TrainConfig, train
+
+SCHEDULES = {"linear": schedules.linear_schedule, "cosine": schedules.cosine_schedule}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The fields of the TOML file."""
+
+    out: str
+    source: str
+    size: int
+    train: TrainConfig
+    split: str | None = None
+    start_from: str | None = None
+    net: dict = field(default_factory=dict)
+    schedule: dict = field(default_factory=dict)
+    save_every: int = 500  # steps between checkpoints
+    sample_every: int = 2000  # steps between sample grids
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a TOML file. Raises ValueError that says what is wrong with it."""
+    try:
+        fields = tomllib.loads(Path(path).read_text())
+        if "ema_decay" in fields.get("train", {}):
+            fields["train"]["ema_decay"] = tuple(fields["train"]["ema_decay"])
+        return Run(**fields | {"train": TrainConfig(**fields.get("train", {}))})
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise ValueError(f"{path}: {error}".replace("Run.__init__() ", "")) from None
+
+
+def sample_grid(model: FlowerModel, n: int = 16, w: float = 1.0) -> torch.Tensor:
+    """n images (uint8 grid) of labels spread over the classes, always with seeds 0..n-1."""
+    labels = torch.linspace(0, len(model.class_names) - 1, n).round().long()
+    x_T = noise(range(n), model.schedule.T, (3, model.image_size, model.image_size))
+    with torch.inference_mode():
+        walk = ddim(
+            guided(model, w, model.null_label), model.schedule, x_T, labels, steps=25, clip_x0=1.0
+        )
+        *_, last = walk
+    return grid(to_uint8(last.x_t))
+
+
+class RunFolder:
+    """What a run leaves on disk, and what it needs to go on."""
+
+    def __init__(self, run: Run, flowers: Flowers, schedule: schedules.Schedule):
+        self.run, self.flowers, self.schedule = run, flowers, schedule
+        self.path = Path(run.out)
+        (self.path / "samples").mkdir(parents=True, exist_ok=True)
+        self.seconds_before = 0.0  # of earlier sessions of this run
+        self.losses: list[float] = []
+
+    def keep_log_until(self, step: int) -> None:
+        """Drop log lines of steps after the checkpoint: they will be run again."""
+        log = self.path / "log.jsonl"
+        rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        rows = [row for row in rows if row["step"] <= step]
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self.seconds_before = rows[-1]["seconds"] if rows else 0.0
+
+    def log(self, progress: Progress) -> None:
+        row = {
+            "step": progress.step,
+            "images": progress.images,
+            "loss": round(sum(self.losses) / len(self.losses), 5),
+            "lr": progress.lr,
+            "images_per_second": round(progress.images_per_second, 1),
+            "seconds": round(self.seconds_before + progress.seconds, 1),
+        }
+        self.losses.clear()
+        with open(self.path / "log.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def save(self, progress: Progress) -> None:
+        """The model file of each averaged net, and samples of the first."""
+        models = [self.model(ema, progress) for ema in progress.emas]
+        save_model(self.path / "model.safetensors", models[0])
+        for model, decay in zip(models[1:], self.run.train.ema_decay[1:], strict=True):
+            save_model(self.path / f"model-{decay}.safetensors", model)
+        save_png(self.path / "samples" / f"{progress.step:07d}.png", sample_grid(models[0]))
+
+    def model(self, net: torch.nn.Module, progress: Progress) -> FlowerModel:
+        card = {
+            "data": f"{self.flowers.source}: {len(self.flowers)} images at {self.run.size} px",
+            "steps": progress.step,
+            "images_seen": progress.images,
+            "hours": round((self.seconds_before + progress.seconds) / 3600, 2),
+            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch "
+            f"{torch.__version__}",
+            "started_from": self.run.start_from,
+            "made": time.strftime("%Y-%m-%d"),
+        }
+        names, size = self.flowers.class_names, self.run.size
+        return FlowerModel(net, self.schedule, self.run.train.prediction, names, size, card)
+
+
+def train_run(config: str | Path) -> Path:
+    """Run, or go on with, the training that the TOML file describes; returns its folder."""
+    run = read_run(config)
+    flowers = load_flowers(run.source, size=run.size, split=run.split)
+    fields = dict(run.schedule)
+    schedule = SCHEDULES[fields.pop("kind", "linear")](**fields)
+    fields = {"num_classes": len(flowers.class_names)} | run.net
+    net = make_net(fields.pop("kind", "CompactUNet"), fields)
+    if run.start_from:
+        net.load_state_dict(load_model(run.start_from).net.state_dict())
+
+    folder = RunFolder(run, flowers, schedule)
+    shutil.copyfile(config, folder.path / "run.toml")
+    training = train(
+        net,
+        flowers.images,
+        flowers.labels,
+        schedule,
+        run.train,
+        checkpoint=folder.path / "checkpoint.safetensors",
+        save_every=run.save_every,
+    )
+    bar = tqdm(total=run.train.steps, unit="step", disable=not PartialState().is_main_process)
+    for progress in training:
+        if math.isnan(progress.loss):
+            raise FloatingPointError(f"the loss is NaN at step {progress.step}: lower the lr?")
+        if not PartialState().is_main_process:
+            continue  # under `accelerate launch`, one process writes
+        if bar.n == 0:
+            bar.update(progress.step - 1)  # where the checkpoint left off
+            folder.keep_log_until(progress.step - 1)
+        bar.update()
+        folder.losses.append(progress.loss)
+        last = progress.step == run.train.steps
+        if progress.step % 100 == 0 or last:
+            folder.log(progress)
+            bar.set_postfix_str(
+                f"loss {progress.loss:.3f}, {progress.images_per_second:.0f} images/s"
+            )
+        if progress.step % run.sample_every == 0 or last:
+            folder.save(progress)
+    return folder.path

@@ -1,0 +1,63 @@
+"""Tensors and a note in one file that is whole or absent, never half: atomic, hashed, no pickle.
+
+The file is ordinary safetensors. Its metadata holds the note (JSON) and the SHA-256 of both.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+
+class CheckpointError(RuntimeError):
+    """A file of weights is missing, cut short, altered, or of another net. Says what to do."""
+
+
+def _digest(tensors: dict[str, Tensor], note: str) -> str:
+    # The file as it would be without metadata: every name, dtype, shape and byte is in it.
+    return hashlib.sha256(safetensors.torch.save(tensors) + note.encode()).hexdigest()
+
+
+def write(path: str | os.PathLike, tensors: dict[str, Tensor], note: dict) -> str:
+    """Write tensors and a JSON-able note; return their SHA-256.
+
+    A reader, or a crash at any moment, finds the old file or the new one, never a half of it.
+    """
+    path, text = Path(path), json.dumps(note)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    digest = _digest(tensors, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(safetensors.torch.save(tensors, {"note": text, "sha256": digest}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return digest
+
+
+def read(path: str | os.PathLike, sha256: str | None = None) -> tuple[dict[str, Tensor], dict]:
+    """The tensors and the note, checked against the file's own hash, and against `sha256` if given.
+
+    Raises CheckpointError, and returns nothing, if anything is amiss.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no such file: {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        message = f"{path} is cut short or not safetensors ({error}): get it again"
+        raise CheckpointError(message) from None
+    if not {"note", "sha256"} <= metadata.keys():
+        raise CheckpointError(f"{path} was not written by flowerdiff: it has no hash")
+    digest = _digest(tensors, metadata["note"])
+    if digest != metadata["sha256"] or (sha256 and digest != sha256):
+        raise CheckpointError(f"{path} has another hash than it should: get it again")
+    return tensors, json.loads(metadata["note"])

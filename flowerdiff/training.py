@@ -1,0 +1,243 @@
+"""Train a net to predict the noise, one `Progress` at a time.
+
+    for progress in train(net, flowers.images, flowers.labels, schedule, TrainConfig(steps=1000)):
+        print(progress)
+
+A generator, like sampling: stop it, look at `progress.ema`, draw samples, plot, and go on.
+
+What is random about a training image is settled in `flowerdiff.stream`.
+"""
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+
+from flowerdiff import store
+from flowerdiff.schedule import Schedule
+from flowerdiff.stream import draw_batch, random_flip
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    steps: int = 10_000  # optimizer steps
+    batch_size: int = 16  # images per optimizer step, over all processes
+    accumulate: int = 1  # forward passes per optimizer step: divides the memory needed
+    lr: float = 6e-4
+    warmup: int = 200  # steps over which lr rises from 0
+    decay: int = 0  # last steps, over which lr falls linearly to 0; `steps` is the paper's choice
+    grad_clip: float = 1.0
+    weight_decay: float = 0.0
+    ema_decay: tuple[float, ...] = (0.999,)  # one averaged copy of the weights for each
+    label_dropout: float = 0.1
+    prediction: str = "eps"  # what the net's output is compared with: "eps", "v" or "x0"
+    min_snr_gamma: float | None = None  # weight of the loss per t, see `loss_weight`
+    precision: str = "no"  # accelerate's mixed_precision: "no", "bf16" or "fp16"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a run after one optimizer step."""
+
+    step: int  # steps done
+    steps: int  # steps to do in all
+    images: int  # images seen
+    loss: float  # mean over this step's batch
+    lr: float
+    seconds: float  # since `train` was called
+    images_per_second: float
+    eta_seconds: float  # until the end, at this rate
+    t: Tensor  # (b,) the times drawn in this step, by this process
+    losses: Tensor  # (b,) and the loss of each
+    net: nn.Module
+    emas: tuple[nn.Module, ...]  # averaged copies, in the order of config.ema_decay
+
+    @property
+    def ema(self) -> nn.Module:
+        """The first averaged copy: the one to sample from."""
+        return self.emas[0]
+
+    def __str__(self):
+        return (
+            f"step {self.step}/{self.steps}  loss {self.loss:.4f}  lr {self.lr:.1e}  "
+            f"{self.images_per_second:.0f} images/s  {self.eta_seconds / 60:.1f} min left"
+        )
+
+
+def loss_weight(schedule: Schedule, t: Tensor, prediction: str, gamma: float | None) -> Tensor:
+    """Weight (B,) of each image's squared error. gamma None: 1, the paper's plain MSE.
+
+    Else min-SNR: min(SNR, gamma) on the error in x0. Hang et al. 2023, arXiv:2303.09556. In terms
+    of the error in eps that is divided by SNR, in terms of v by SNR + 1.
+    """
+    if gamma is None:
+        return torch.ones(len(t))
+    snr = schedule.snr(t.cpu())
+    return snr.clamp(max=gamma) / {"eps": snr, "v": snr + 1, "x0": torch.ones_like(snr)}[prediction]
+
+
+def lr_at(step: int, config: TrainConfig) -> float:
+    """Learning rate for step 0, 1, ...: up over `warmup`, level, down to 0 over `decay`."""
+    up = (step + 1) / max(config.warmup, 1)
+    down = (config.steps - step) / max(config.decay, 1)
+    return config.lr * min(1, up, down)
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+    """ema <- decay * ema + (1 - decay) * net, for parameters; buffers are copied.
+
+    Early on the average is kept shorter, or it would remember the random start for long. Buffers
+    (BatchNorm's statistics) are averages already; averaged again they would lag behind the weights.
+    """
+    decay = min(decay, (1 + step) / (10 + step))
+    ours, theirs = list(ema.parameters()), list(net.parameters())
+    torch._foreach_lerp_(ours, theirs, 1 - decay)
+    for ours, theirs in zip(ema.buffers(), net.buffers(), strict=True):
+        ours.copy_(theirs)
+
+
+def _state(step, net, emas, optimizer) -> dict[str, Tensor]:
+    """Everything that a run is made of, by name."""
+    tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
+    for i, ema in enumerate(emas):
+        tensors |= {f"ema{i}.{name}": value for name, value in ema.state_dict().items()}
+    for name, parameter in net.named_parameters():
+        for key, value in optimizer.state[parameter].items():
+            tensors[f"adam.{key}.{name}"] = value
+    return tensors | {"step": torch.tensor(step)}
+
+
+def _restore(tensors, net, emas, optimizer) -> int:
+    """Put a saved `_state` back in place; returns the step it was saved after."""
+    for prefix, module in [("net.", net), *((f"ema{i}.", ema) for i, ema in enumerate(emas))]:
+        module.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+    for name, parameter in net.named_parameters():
+        # Into tensors laid out like the parameter: the fused optimizer takes that for granted.
+        moments = {
+            key: torch.empty_like(parameter).copy_(tensors[f"adam.{key}.{name}"])
+            for key in ("exp_avg", "exp_avg_sq")
+        }
+        optimizer.state[parameter] = {"step": tensors[f"adam.step.{name}"], **moments}
+    return int(tensors["step"])
+
+
+def train(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    schedule: Schedule,
+    config: TrainConfig,
+    *,
+    augment: Callable[[Tensor, np.random.Generator], Tensor] = random_flip,
+    checkpoint: str | Path | None = None,
+    save_every: int = 500,
+) -> Iterator[Progress]:
+    """Train `net` in place and yield a `Progress` after every optimizer step.
+
+    images uint8 (N, 3, H, W), labels long (N,): the training set, in memory.
+    augment: (one uint8 image, its random generator) -> uint8 image.
+    checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
+    run goes on from it, and ends with the same weights, bit for bit, as if never interrupted.
+
+    Under `accelerate launch` each process takes its share of every batch: the same loss curve,
+    sooner. Raises ValueError if the batch can't be shared out, CheckpointError if the checkpoint
+    is damaged or belongs to another run.
+    """
+    AcceleratorState._reset_state()  # or a notebook could not train twice, with another precision
+    accelerator = Accelerator(
+        mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate
+    )
+    world, rank = accelerator.num_processes, accelerator.process_index
+    share = config.batch_size // (world * config.accumulate)  # images per forward pass
+    if share * world * config.accumulate != config.batch_size:
+        raise ValueError(
+            f"a batch of {config.batch_size} can't be shared by {world} processes "
+            f"with {config.accumulate} forward passes each"
+        )
+
+    # channels_last is the layout that convolutions are fast in, on CPUs and on GPUs.
+    net.to(accelerator.device, memory_format=torch.channels_last).train()
+    emas = tuple(copy.deepcopy(net).eval().requires_grad_(False) for _ in config.ema_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay, fused=True)
+    # What may not change when a run goes on. Its length may: to train for longer is no other run.
+    note = {"train": asdict(replace(config, steps=0, decay=0)), "net": asdict(net.config)}
+    first = 0
+    if checkpoint is not None and Path(checkpoint).exists():
+        tensors, saved = store.read(checkpoint)
+        if saved != json.loads(json.dumps(note)):
+            raise store.CheckpointError(
+                f"{checkpoint} is from a run with other settings: delete it, or name another file"
+            )
+        first = _restore(tensors, net, emas, optimizer)
+    wrapped, prepared = accelerator.prepare(net, optimizer)
+
+    def forward_backward(step: int, part: int) -> tuple[Tensor, Tensor]:
+        """One forward and backward pass on this process's share; its times and losses (b,)."""
+        begin = step * config.batch_size + (part * world + rank) * share
+        x0, y, t, eps = (
+            a.to(accelerator.device)
+            for a in draw_batch(
+                images, labels, schedule.T, getattr(net.config, "num_classes", 0), config,
+                range(begin, begin + share), augment,
+            )
+        )  # fmt: skip
+        x_t = schedule.add_noise(x0, t, eps)
+        target = {"eps": eps, "x0": x0, "v": schedule.v_from(x0, t, eps)}[config.prediction]
+        error = (wrapped(x_t, t, y).float() - target).square().flatten(1).mean(1)  # (b,)
+        weight = loss_weight(schedule, t, config.prediction, config.min_snr_gamma)
+        accelerator.backward((weight.to(error) * error).mean())
+        return t, error.detach()
+
+    begun = time.perf_counter()
+    try:
+        for step in range(first, config.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = lr_at(step, config)
+            seen = []
+            for part in range(config.accumulate):
+                with accelerator.accumulate(wrapped):
+                    seen.append(forward_backward(step, part))
+                    if accelerator.sync_gradients:
+                        accelerator.clip_grad_norm_(net.parameters(), config.grad_clip)
+                    prepared.step()
+                    prepared.zero_grad()
+            for ema, decay in zip(emas, config.ema_decay, strict=True):
+                update_ema(ema, net, decay, step)
+
+            done = step + 1
+            t, losses = (torch.cat(parts) for parts in zip(*seen, strict=True))
+            seconds = time.perf_counter() - begun
+            yield Progress(
+                step=done,
+                steps=config.steps,
+                images=done * config.batch_size,
+                loss=accelerator.reduce(losses.mean(), "mean").item(),
+                lr=lr_at(step, config),
+                seconds=seconds,
+                images_per_second=(done - first) * config.batch_size / seconds,
+                eta_seconds=(config.steps - done) * seconds / (done - first),
+                t=t,
+                losses=losses,
+                net=net,
+                emas=emas,
+            )
+            # After the yield: if killed in between, the step is done again, and never skipped.
+            if checkpoint is not None and (done % save_every == 0 or done == config.steps):
+                if accelerator.is_main_process:
+                    store.write(checkpoint, _state(done, net, emas, optimizer), note)
+                accelerator.wait_for_everyone()
+    finally:
+        # accelerate has wrapped net.forward: hand the net back as it came.
+        accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
