@@ -1,5 +1,6 @@
 """A trained model as one file: weights in fp16, config, schedule, class names and model card."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,8 +29,8 @@ NETS = {
 }
 
 WEIGHTS = Path(__file__).parent / "weights"
-# The bundled models and the SHA-256 of each, as `save_model` returned it.
-PRETRAINED = {"flowers64": ""}
+# The bundled models and the SHA-256 of each, as `save_model` returned it (tools/bundle_model.py).
+PRETRAINED: dict[str, str] = json.loads((WEIGHTS / "hashes.json").read_text())
 
 
 def make_net(kind: str, config: dict) -> nn.Module:

@@ -32,7 +32,8 @@ def train(args: argparse.Namespace) -> int:
     """Train a model as a TOML file says; run again to go on after a stop."""
     from flowerdiff.run import train_run
 
-    print(f"the model is in {train_run(args.config)}")
+    here = {name: getattr(args, name) for name in ("source", "out") if getattr(args, name)}
+    print(f"the model is in {train_run(args.config, **here)}")
     return 0
 
 
@@ -93,7 +94,12 @@ def _parser() -> argparse.ArgumentParser:
 
     command(lab).add_argument("jupyter", nargs="*", help="passed on to JupyterLab, after --")
     command(doctor)
-    command(train).add_argument("--config", required=True, help="a TOML file; see flowerdiff.run")
+    sub = command(train)
+    sub.add_argument("--config", required=True, help="a TOML file; see flowerdiff.run")
+    sub.add_argument(
+        "--source", help="the flowers, if not where the file says: hub, garden, a path"
+    )
+    sub.add_argument("--out", help="the run's folder, if not the one that the file names")
     sub = command(sample)
     sub.add_argument("--label", default="any", help="a class name or number, or 'any'")
     sub.add_argument("--w", type=float, default=1.0, help="guidance weight; 0 is none (1)")

@@ -26,7 +26,7 @@ import platform
 import shutil
 import time
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -137,9 +137,12 @@ class RunFolder:
         return FlowerModel(net, self.schedule, self.run.train.prediction, names, size, card)
 
 
-def train_run(config: str | Path) -> Path:
-    """Run, or go on with, the training that the TOML file describes; returns its folder."""
-    run = read_run(config)
+def train_run(config: str | Path, **changes) -> Path:
+    """Run, or go on with, the training that the TOML file describes; returns its folder.
+
+    changes: fields of `Run` to use instead of the file's, such as `source`.
+    """
+    run = replace(read_run(config), **changes)
     flowers = load_flowers(run.source, size=run.size, split=run.split)
     fields = dict(run.schedule)
     schedule = SCHEDULES[fields.pop("kind", "linear")](**fields)

@@ -1,0 +1,175 @@
+"""Model files: what comes out is what went in, or one clear error and nothing at all."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from flowerdiff import checkpoint, store
+from flowerdiff.checkpoint import FlowerModel, load_model, load_pretrained, save_model
+from flowerdiff.sampling import ddim, noise
+from flowerdiff.schedule import cosine_schedule
+from flowerdiff.store import CheckpointError
+from flowerdiff.unet import CompactConfig, CompactUNet, TwoLayerConfig, TwoLayerUNet
+
+SMALL = CompactConfig(num_classes=2, channels=(16, 32), blocks=(1, 1))
+
+
+def model(net=None):
+    net = net or CompactUNet(SMALL)
+    torch.manual_seed(0)
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.05)
+    return FlowerModel(
+        net.eval(), cosine_schedule(50), "v", ["rose", "tulip"], 16, {"data": "none"}
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(path, model())
+    return path
+
+
+@pytest.mark.parametrize(
+    "net", [CompactUNet(SMALL), TwoLayerUNet(TwoLayerConfig(num_classes=2, width=8))]
+)
+def test_a_model_comes_back_as_it_was(tmp_path, net):
+    saved = model(net)
+    digest = save_model(tmp_path / "m.safetensors", saved)
+    loaded = load_model(tmp_path / "m.safetensors", digest)
+    assert repr(loaded) == repr(saved)
+    assert loaded.card == {"data": "none"}
+    assert torch.equal(loaded.schedule.alpha_bar, saved.schedule.alpha_bar)
+    x_t, t, y = torch.randn(2, 3, 32, 32), torch.tensor([1, 50]), torch.tensor([1, 2])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(x_t, t, y), saved(x_t, t, y), atol=2e-2, rtol=2e-2)
+    assert all(not p.requires_grad for p in loaded.net.parameters())
+
+
+def test_weights_are_stored_in_half_precision_without_pickle(path):
+    with safe_open(path, "pt") as file:
+        floats = {str(file.get_tensor(name).dtype) for name in file.keys() if "net." in name}  # noqa: SIM118
+    assert floats == {"torch.float16"}
+
+
+def test_labels_by_name(path):
+    loaded = load_model(path)
+    assert loaded.label("Tulip") == 1
+    assert loaded.null_label == 2
+    with pytest.raises(ValueError, match="tulip"):
+        loaded.label("tulp")
+
+
+def test_without_labels_it_draws_any_flower(path):
+    loaded = load_model(path)
+    x_T = noise([0], 50, (3, 16, 16))
+    *_, a = ddim(loaded, loaded.schedule, x_T, steps=3)
+    *_, b = ddim(loaded, loaded.schedule, x_T, torch.tensor([2]), steps=3)
+    assert torch.equal(a.x_t, b.x_t)
+
+
+def test_missing(tmp_path):
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_model(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize("size", [0, 5, 1000, -1])
+def test_truncated(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(CheckpointError, match="cut short"):
+        load_model(path)
+
+
+def test_one_altered_byte(path):
+    whole = bytearray(path.read_bytes())
+    whole[-100] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(CheckpointError, match="another hash"):
+        load_model(path)
+
+
+def test_another_file_than_asked_for(path):
+    with pytest.raises(CheckpointError, match="another hash"):
+        load_model(path, sha256="0" * 64)
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    path = tmp_path / "model.safetensors"
+    torch.save({"a": 1}, path)
+    with pytest.raises(CheckpointError, match="not safetensors"):
+        load_model(path)
+
+
+def test_somebody_elses_safetensors(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="not written by flowerdiff"):
+        load_model(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kind": "BiggerUNet"}, "no net 'BiggerUNet'"),
+        ({"config": {"layers": 3}}, "layers"),
+        ({"config": {"channels": [32, 32], "blocks": [1, 1], "num_classes": 2}}, "Error"),
+        ({"class_names": None}, "class_names"),
+    ],
+)
+def test_another_config(path, change, reason):
+    """A file that is whole, but describes another net than its weights are for."""
+    tensors, note = store.read(path)
+    note = {key: value for key, value in (note | change).items() if value is not None}
+    store.write(path, tensors, note)
+    with pytest.raises(CheckpointError, match=reason) as error:
+        load_model(path)
+    assert "\n" not in str(error.value)
+
+
+def test_writing_is_atomic(path, monkeypatch):
+    """Whatever fails on the way, the old file stays."""
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(store.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save_model(path, model())
+    assert path.read_bytes() == before
+    assert len(load_model(path).class_names) == 2
+
+
+def test_bundled_model(monkeypatch, tmp_path):
+    bundled = load_pretrained("flowers64")
+    assert (bundled.image_size, len(bundled.class_names)) == (64, 102)
+    size = (checkpoint.WEIGHTS / "flowers64.safetensors").stat().st_size
+    assert size < 16e6
+    assert {"data", "steps", "images_seen", "hours", "limits"} <= bundled.card.keys()
+    json.dumps(bundled.card)
+
+    with pytest.raises(CheckpointError, match="it has flowers64"):
+        load_pretrained("flowers128")
+    monkeypatch.setattr(checkpoint, "WEIGHTS", tmp_path)
+    with pytest.raises(CheckpointError, match="force-reinstall"):
+        load_pretrained()
+
+
+def test_bundled_model_sees_the_flower_in_the_noise(data_path):
+    """On real validation photographs it predicts the noise better than knowing only the mean."""
+    from flowerdiff.data import load_flowers
+    from flowerdiff.pixels import from_uint8
+
+    bundled, flowers = load_pretrained(), load_flowers(data_path, size=64, split="validation")
+    chosen = torch.arange(0, len(flowers), 51)[:16]
+    x0, y = from_uint8(flowers.images[chosen]), flowers.labels[chosen]
+    eps = noise(range(16), 0)
+    for t, bound in [(100, 0.45), (400, 0.15), (700, 0.05)]:
+        times = torch.full((16,), t)
+        with torch.inference_mode():
+            eps_hat = bundled(bundled.schedule.add_noise(x0, t, eps), times, y)
+        assert (eps_hat - eps).square().mean() < bound

@@ -1,0 +1,127 @@
+"""The command line, run as a person runs it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from flowerdiff.checkpoint import load_model, load_pretrained
+from flowerdiff.cli import main
+from flowerdiff.pixels import to_uint8
+from flowerdiff.run import read_run
+from flowerdiff.sampling import ddim, noise
+
+RUN = """
+out = "{out}"
+source = "garden"
+size = 16
+save_every = 3
+sample_every = 4
+[net]
+kind = "CompactUNet"
+channels = [16, 32]
+blocks = [1, 1]
+[schedule]
+kind = "cosine"
+T = 50
+[train]
+steps = {steps}
+batch_size = 4
+prediction = "v"
+ema_decay = [0.9, 0.99]
+"""
+
+
+def picture(path):
+    """A PNG's pixels, (H, W, 3)."""
+    with Image.open(path) as image:
+        return torch.from_numpy(np.array(image))
+
+
+def test_train_then_go_on_then_sample(tmp_path, capsys):
+    out = tmp_path / "run"
+    config = tmp_path / "run.toml"
+    config.write_text(RUN.format(out=out, steps=5))
+    assert main(["train", "--config", str(config)]) == 0
+    config.write_text(RUN.format(out=out, steps=8))
+    assert main(["train", "--config", str(config)]) == 0
+
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 8]
+    assert rows[1]["seconds"] > rows[0]["seconds"]
+    assert (out / "samples" / "0000008.png").exists()
+    model = load_model(out / "model.safetensors")
+    assert model.card["images_seen"] == 32
+    assert load_model(out / "model-0.99.safetensors").image_size == 16
+
+    samples = tmp_path / "samples"
+    arguments = ["--label", "3", "--w", "2", "--steps", "4", "--n", "3", "--out", str(samples)]
+    assert main(["sample", "--model", str(out / "model.safetensors"), *arguments]) == 0
+    assert picture(samples / "00002.png").shape == (16, 16, 3)
+    assert "3 images" in capsys.readouterr().out
+
+
+def test_sample_writes_what_the_library_draws(tmp_path):
+    arguments = ["--label", "sunflower", "--w", "0", "--steps", "2", "--seed", "7", "--n", "2"]
+    assert main(["sample", *arguments, "--out", str(tmp_path)]) == 0
+    model = load_pretrained()
+    x_T = noise([7, 8], model.schedule.T)
+    y = torch.full((2,), model.label("sunflower"))
+    with torch.inference_mode():
+        *_, last = ddim(model, model.schedule, x_T, y, steps=2, clip_x0=1.0)
+    expected = to_uint8(last.x_t)[1].permute(1, 2, 0)
+    assert (picture(tmp_path / "00008.png").int() - expected.int()).abs().max() <= 1
+    again = json.loads((tmp_path / "samples.json").read_text())
+    assert again["seeds"] == [7, 8]
+    assert (again["label"], again["sampler"], again["steps"]) == ("sunflower", "ddim", 2)
+    assert picture(tmp_path / "grid.png").shape == (64 + 4, 2 * 64 + 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sample", "--label", "sunflowr"], "sunflower"),
+        (["sample", "--model", "nowhere.safetensors"], "no such file"),
+        (["train", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["weights", "flowers128"], "it has flowers64"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("colour = 3", "colour"),
+        ("steps = 'many", "run.toml"),
+        ("[train]\nrate = 1", "rate"),
+    ],
+)
+def test_a_mistake_in_the_config_is_named(tmp_path, change, message):
+    path = tmp_path / "run.toml"
+    path.write_text('out = "x"\nsource = "garden"\nsize = 16\n' + change)
+    with pytest.raises(ValueError, match=message):
+        read_run(path)
+
+
+def test_weights_lists_and_prints_the_card(capsys):
+    assert main(["weights"]) == 0
+    assert "hash right" in capsys.readouterr().out
+    assert main(["weights", "flowers64"]) == 0
+    assert '"limits"' in capsys.readouterr().out
+
+
+def test_weights_of_a_net_of_another_shape_are_refused(tmp_path):
+    config = tmp_path / "run.toml"
+    text = RUN.format(out=tmp_path / "a", steps=1)
+    config.write_text(text)
+    assert main(["train", "--config", str(config)]) == 0
+    start = f'start_from = "{tmp_path}/a/model.safetensors"\n'
+    config.write_text(start + text.replace("/a", "/b").replace("[16, 32]", "[32, 32]"))
+    assert main(["train", "--config", str(config)]) == 1

@@ -1,0 +1,276 @@
+"""Training: it learns, it can be killed, it can be shared, and what it averages and weighs."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from flowerdiff.sampling import ddim, noise
+from flowerdiff.schedule import cosine_schedule, eps_model, linear_schedule
+from flowerdiff.store import CheckpointError
+from flowerdiff.stream import draw_batch, random_flip
+from flowerdiff.training import TrainConfig, loss_weight, lr_at, train, update_ema
+from flowerdiff.unet import CompactConfig, CompactUNet
+
+SMALL = CompactConfig(num_classes=4, channels=(32, 64), blocks=(1, 1), embedding=32)
+
+
+def small_net():
+    torch.manual_seed(0)
+    return CompactUNet(SMALL)
+
+
+def images(n=4, size=16):
+    """n pictures that are easy to tell apart: a bright disc in one corner each."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    pictures = torch.full((n, 3, size, size), 30, dtype=torch.uint8)
+    for i in range(n):
+        disc = (x - size * (0.3 + 0.4 * (i % 2))) ** 2 + (y - size * (0.3 + 0.4 * (i // 2))) ** 2
+        pictures[i, i % 3][disc < 12] = 250
+    return pictures, torch.arange(n) % 4
+
+
+def keep(image, rng):
+    """No augmentation."""
+    return image
+
+
+def run(config, checkpoint=None, **options):
+    net = small_net()
+    progress = [
+        *train(net, *images(), cosine_schedule(100), config, checkpoint=checkpoint, **options)
+    ]
+    return net, progress
+
+
+def test_four_images_are_learned_by_heart():
+    """The debugging habit: a net that can't overfit four images has a bug."""
+    config = TrainConfig(steps=150, batch_size=16, lr=2e-3, warmup=10, decay=75, prediction="x0")
+    config = replace(config, label_dropout=0.0, ema_decay=(0.95,))
+    schedule, net = cosine_schedule(100), small_net()
+    *_, last = train(net, *images(), schedule, config, augment=keep)
+    model = eps_model(last.ema, schedule, "x0")
+    pictures, labels = images()
+    x_T = noise(range(4), 100, (3, 16, 16))
+    with torch.inference_mode():
+        *_, step = ddim(model, schedule, x_T, labels, steps=25, clip_x0=1.0)
+    error = (step.x_t - (pictures.float() / 127.5 - 1)).square().flatten(1).mean(1)
+    assert error.max() < 0.02  # pixels off by 7 % of the range; another image would score 0.3
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
+def test_every_prediction_trains(prediction):
+    config = TrainConfig(steps=60, lr=3e-3, warmup=5, prediction=prediction, min_snr_gamma=5.0)
+    _, progress = run(config)
+    losses = [p.loss for p in progress]
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_progress_says_where_the_run_is():
+    _, progress = run(TrainConfig(steps=6, batch_size=8, warmup=3, lr=1e-3))
+    assert [p.step for p in progress] == [1, 2, 3, 4, 5, 6]
+    assert [p.images for p in progress] == [8, 16, 24, 32, 40, 48]
+    assert progress[-1].eta_seconds == 0
+    assert progress[0].lr == pytest.approx(1e-3 / 3)
+    assert progress[-1].t.shape == progress[-1].losses.shape == (8,)
+    assert progress[2].losses.mean().item() == pytest.approx(progress[2].loss, rel=1e-5)
+    assert "step 6/6" in str(progress[-1])
+
+
+def test_net_comes_back_unwrapped():
+    net, _ = run(TrainConfig(steps=1, precision="bf16"))
+    assert type(net) is CompactUNet
+    assert net.forward.__func__ is CompactUNet.forward  # and not accelerate's autocast wrapper
+
+
+def test_accumulation_is_the_same_run():
+    """Two passes of 8 are one of 16, up to rounding."""
+    whole, _ = run(TrainConfig(steps=5, batch_size=16, lr=1e-3))
+    parts, _ = run(TrainConfig(steps=5, batch_size=16, lr=1e-3, accumulate=2))
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-4, rtol=1e-3)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    with pytest.raises(ValueError, match="a batch of 16 can't be shared"):
+        run(TrainConfig(steps=1, batch_size=16, accumulate=3))
+
+
+# ------------------------------------------------------------------ pieces
+
+
+def test_ema_averages_parameters_and_copies_buffers():
+    net, ema = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    with torch.no_grad():
+        net.weight.fill_(3)
+        ema.weight.fill_(1)
+    net.running_mean.fill_(7)
+    update_ema(ema, net, decay=0.75, step=10**6)
+    assert ema.weight.tolist() == [1.5, 1.5]
+    assert ema.running_mean.tolist() == [7, 7]
+    update_ema(ema, net, decay=0.999, step=0)  # early on: 0.1 of the old
+    assert ema.weight.tolist() == pytest.approx([2.85, 2.85])
+
+
+def test_learning_rate_rises_holds_and_falls():
+    config = TrainConfig(steps=100, lr=1.0, warmup=10, decay=20)
+    rates = [lr_at(step, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:81] == [1.0] * 72
+    assert rates[90] == pytest.approx(0.5)
+    assert rates[99] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
+def test_min_snr_weighs_the_same_error_in_x0_the_same(prediction):
+    """Whatever the net predicts, an error in x0 must count min(SNR, gamma) times."""
+    schedule, t = linear_schedule(), torch.tensor([1, 100, 400, 800])
+    x0, eps = torch.randn(2, 4, 3, 4, 4)
+    x_t = schedule.add_noise(x0, t, eps)
+    wrong_x0 = x0 + 0.1
+    wrong_eps = schedule.eps_from_x0(x_t, t, wrong_x0)
+    pair = {"eps": (eps, wrong_eps), "x0": (x0, wrong_x0)} | {
+        "v": (schedule.v_from(x0, t, eps), schedule.v_from(wrong_x0, t, wrong_eps))
+    }
+    right, wrong = pair[prediction]
+    error = (right - wrong).square().flatten(1).mean(1)
+    weighted = loss_weight(schedule, t, prediction, 5.0) * error
+    expected = schedule.snr(t).clamp(max=5.0) * 0.01
+    torch.testing.assert_close(weighted, expected, rtol=2e-2, atol=1e-6)
+
+
+def test_without_gamma_the_loss_is_plain():
+    assert loss_weight(linear_schedule(), torch.tensor([1, 800]), "eps", None).tolist() == [1, 1]
+
+
+def draw(places, **changes):
+    config = replace(TrainConfig(batch_size=8, label_dropout=0.5), **changes)
+    return draw_batch(*images(), 800, 4, config, places, random_flip)
+
+
+def test_a_training_image_depends_on_its_place_alone():
+    together, alone = draw(range(16, 24)), draw([21])
+    for a, b in zip(together, alone, strict=True):
+        assert torch.equal(a[5:6], b)
+    assert not torch.equal(draw([21], seed=1)[3], alone[3])
+
+
+def test_an_epoch_shows_every_image_once():
+    firsts = [draw(range(4 * epoch, 4 * epoch + 4), label_dropout=0.0)[1] for epoch in range(20)]
+    assert all(y.sort().values.tolist() == [0, 1, 2, 3] for y in firsts)
+    assert len({tuple(y.tolist()) for y in firsts}) > 5  # in another order each time
+
+
+def test_labels_are_dropped_per_image_and_times_cover_the_range():
+    _, y, t, _ = draw(range(4000))
+    dropped = (y == 4).reshape(-1, 8).sum(1)
+    assert (y == 4).float().mean().item() == pytest.approx(0.5, abs=0.05)
+    assert ((dropped > 0) & (dropped < 8)).float().mean() > 0.9  # not whole batches
+    assert t.min() < 5
+    assert 795 < t.max() <= 800
+    # Stratified: each hundred of 1..800 is drawn once in every batch of 8.
+    assert torch.equal((t.reshape(-1, 8) - 1) // 100, torch.arange(8).expand(500, 8))
+
+
+def test_random_flip_mirrors_half():
+    image = torch.arange(3 * 2 * 2, dtype=torch.uint8).reshape(3, 2, 2)
+    rng = np.random.default_rng(0)
+    flipped = [torch.equal(random_flip(image, rng), image.flip(-1)) for _ in range(400)]
+    assert 150 < sum(flipped) < 250
+
+
+# ------------------------------------------------------------------ killed, resumed, shared
+
+PROGRAM = """
+import os, sys
+import torch
+sys.path.insert(0, {tests!r})
+from test_training import images, small_net
+from flowerdiff.schedule import cosine_schedule
+from flowerdiff.training import TrainConfig, train
+config = TrainConfig(steps={steps}, batch_size=8, lr=1e-3, warmup=5, ema_decay=(0.9, 0.99))
+data = images()
+for p in train(small_net(), *data, cosine_schedule(100), config, checkpoint={path!r}, save_every=5):
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(p.step, repr(p.loss), flush=True)
+"""
+
+
+def program(tmp_path, name, steps=40):
+    path = tmp_path / f"{name}.safetensors"
+    script = tmp_path / f"{name}.py"
+    code = PROGRAM.format(tests=os.path.dirname(__file__), steps=steps, path=str(path))
+    script.write_text(textwrap.dedent(code))
+    return path, script
+
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+
+
+def losses_of(*command):
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return [float(line.split()[1]) for line in done.stdout.splitlines()]
+
+
+def test_killed_and_resumed_ends_with_the_same_weights_bit_for_bit(tmp_path):
+    whole, script = program(tmp_path, "whole")
+    losses_of(sys.executable, script)
+
+    broken, script = program(tmp_path, "broken")
+    for wait in (1, 12):  # killed at once after its first step, then somewhere in the middle
+        victim = subprocess.Popen(
+            [sys.executable, script], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+        for _ in range(wait):
+            victim.stdout.readline()
+        time.sleep(0.01)
+        victim.send_signal(signal.SIGKILL)
+        victim.communicate()
+        assert victim.returncode == -signal.SIGKILL
+    assert broken.exists()
+    resumed = losses_of(sys.executable, script)
+    assert 0 < len(resumed) < 40  # it went on: it did not begin again
+    a, b = load_file(whole), load_file(broken)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert a["step"] == 40
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "c.safetensors"
+    run(TrainConfig(steps=2), path)
+    with pytest.raises(CheckpointError, match="other settings"):
+        run(TrainConfig(steps=2, lr=1.0), path)
+    _, longer = run(TrainConfig(steps=4), path)  # but to train for longer is allowed
+    assert [p.step for p in longer] == [3, 4]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "c.safetensors"
+    run(TrainConfig(steps=2), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="cut short"):
+        run(TrainConfig(steps=4), path)
+
+
+def test_two_processes_give_the_loss_curve_of_one(tmp_path):
+    """Over gloo, each with half of every batch."""
+    _, script = program(tmp_path, "one", steps=12)
+    alone = losses_of(sys.executable, script)
+    _, script = program(tmp_path, "two", steps=12)
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
+    shared = losses_of(sys.executable, *launch, script)
+    assert shared == pytest.approx(alone, rel=1e-3)
+    assert len(set(alone)) == 12
