@@ -129,7 +129,8 @@ def _restore(tensors, net, emas, optimizer) -> int:
             key: torch.empty_like(parameter).copy_(tensors[f"adam.{key}.{name}"])
             for key in ("exp_avg", "exp_avg_sq")
         }
-        optimizer.state[parameter] = {"step": tensors[f"adam.step.{name}"], **moments}
+        step = tensors[f"adam.step.{name}"].to(parameter.device)
+        optimizer.state[parameter] = {"step": step, **moments}
     return int(tensors["step"])
 
 
