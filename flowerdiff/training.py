@@ -147,6 +147,7 @@ def train(
 ) -> Iterator[Progress]:
     """Train `net` in place and yield a `Progress` after every optimizer step.
 
+    net: as in `flowerdiff.unet`: called net(x_t, t, y), its `config` a dataclass with num_classes.
     images uint8 (N, 3, H, W), labels long (N,): the training set, in memory.
     augment: (one uint8 image, its random generator) -> uint8 image.
     checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
@@ -190,7 +191,7 @@ def train(
         x0, y, t, eps = (
             a.to(accelerator.device)
             for a in draw_batch(
-                images, labels, schedule.T, getattr(net.config, "num_classes", 0), config,
+                images, labels, schedule.T, net.config.num_classes, config,
                 range(begin, begin + share), augment,
             )
         )  # fmt: skip

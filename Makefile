@@ -1,0 +1,74 @@
+# make lab    the environment, the first notebook in JupyterLab
+# make test   everything that CI runs
+# make help   the rest
+
+# The first Python on the PATH that is new enough; or say which: make lab PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+# Added to `pip install`, for another package index or a local folder of wheels (see the README).
+PIP_ARGS ?=
+# Added to `flowerdiff lab`, for instance --no-browser
+LAB_ARGS ?=
+# Two processes for the tests: they are made of small tensors, and laptops and CI have two cores.
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+LAB := $(VENV)/.installed-lab
+TEST := $(VENV)/.installed-test
+PYTEST = $(BIN)/python -m pytest
+
+.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser lint format notebooks clean
+.NOTPARALLEL:
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+lab: install ## the environment (the first time), then the first notebook in JupyterLab
+	$(BIN)/flowerdiff lab -- $(LAB_ARGS)
+
+install: $(LAB) ## the environment alone
+
+# Only a change of pyproject.toml brings pip back, so that everything else works without a network.
+$(LAB): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "flowerdiff needs Python 3.11 or newer: make lab PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) -e '.[notebooks]'
+	@touch $@
+
+$(TEST): $(LAB)
+	$(BIN)/python -m pip install $(PIP_ARGS) -e '.[test]'
+	@touch $@
+
+test: browser lint test-unit test-notebooks test-browser ## lint and all tests
+
+test-fast: $(TEST) ## unit tests without the slow ones and the browser: after every edit
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser and not slow"
+
+test-unit: $(TEST) ## unit tests, the slow ones too
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser"
+
+test-notebooks: $(TEST) ## run every cell of every lesson
+	$(BIN)/python tools/build_notebooks.py --check
+	$(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
+
+test-browser: browser ## the widgets, moved by a real browser
+	$(PYTEST) -m browser
+
+browser: $(TEST) ## find a Chromium or Chrome, or install one
+	tools/install_browser.sh $(BIN)/python
+
+lint: $(TEST) ## ruff
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(TEST) ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+notebooks: $(TEST) ## build both editions of notebooks/*.ipynb from notebooks/*.py
+	$(BIN)/python tools/build_notebooks.py
+
+clean: ## remove caches and builds; keeps the environment, runs/ and samples/
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis test-results
+	find flowerdiff notebooks tests tools \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
