@@ -185,4 +185,4 @@ def dpm_solver_pp(
 
 
 # For menus and command lines. Written into code, the function itself reads better.
-SAMPLERS = {"ddim": ddim, "dpm_solver_pp": dpm_solver_pp, "ddpm": ddpm}
+SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "dpm_solver_pp": dpm_solver_pp}
