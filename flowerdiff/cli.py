@@ -1,4 +1,4 @@
-"""The command line: flowerdiff lab | doctor | train | sample | weights."""
+"""The command line: flowerdiff lab | doctor | train | sample | evaluate | weights."""
 
 import argparse
 import json
@@ -70,6 +70,15 @@ def sample(args: argparse.Namespace) -> int:
     return 0
 
 
+def evaluate(args: argparse.Namespace) -> int:
+    """Measure a model against real flowers: KID, FID, recognition, diversity, copies."""
+    from flowerdiff.evaluate import Evaluation, evaluate
+
+    options = {key: getattr(args, key) for key in ("model", "source", "n", "w", "sampler", "steps")}
+    print(evaluate(Evaluation(**options), Path(args.out)).read_text())
+    return 0
+
+
 def weights(args: argparse.Namespace) -> int:
     """List the models in the package, checked against their hashes; with a name, print its card."""
     from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, load_pretrained
@@ -81,6 +90,10 @@ def weights(args: argparse.Namespace) -> int:
         if args.name:
             print(json.dumps(model.card, indent=2))
     return 0
+
+
+def _steps(text: str) -> int | None:
+    return None if text == "all" else int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,6 +122,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--n", type=int, default=16, help="number of images (16)")
     sub.add_argument("--out", default="samples", help="folder to write to (samples)")
     sub.add_argument("--model", help="a model file; without it, the bundled flowers64")
+    sub = command(evaluate)
+    sub.add_argument("--model", default="flowers64", help="a model file or a bundled model's name")
+    sub.add_argument("--source", required=True, help="real flowers: a path, or garden")
+    sub.add_argument("--n", type=int, default=2040, help="number of samples (2040)")
+    sub.add_argument("--w", type=float, default=1.0, help="guidance weight; -1 for no class (1)")
+    sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
+    sub.add_argument("--steps", type=_steps, default=25, help="sampling steps, or all (25)")
+    sub.add_argument("--out", required=True, help="folder to write to, outside the project")
     command(weights).add_argument("name", nargs="?", help="print this model's card")
     return parser
 

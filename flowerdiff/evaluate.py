@@ -1,0 +1,195 @@
+"""Measure a model: `flowerdiff evaluate --source flowers.parquet --out DIR`.
+
+The samples are spread evenly over the classes, image i with seed i, so the first 510 of 2,040 are
+what 510 would have been. They are compared with the `train` split; beside each number stands the
+same number for real images, those of the `validation` split: as good as a score can get. (Real
+classes are not even, 27 to 206 images in Oxford-102: that alone makes a KID of 0.001.)
+
+In DIR: `scores.json`, `scores.md`, `samples/` and `real-*.safetensors` (run again to go on after a
+stop; a copy of the latter saves another DIR some minutes), and `nearest.png`, which shows real
+photographs.
+"""
+
+import hashlib
+import json
+import platform
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from flowerdiff import store
+from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, FlowerModel, load_model, load_pretrained
+from flowerdiff.data import Flowers, load_flowers
+from flowerdiff.guidance import guided
+from flowerdiff.metrics import (
+    Extractor,
+    Features,
+    Measured,
+    copies_found,
+    efficientnet_lite0,
+    measure,
+    memorisation,
+    nearest_pairs,
+    table,
+)
+from flowerdiff.pixels import save_png, to_uint8
+from flowerdiff.sampling import SAMPLERS, noise
+
+BATCH = 30  # samples at a time, and in each file
+PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
+HOME = Path(__file__).resolve().parents[1]  # of flowerdiff, where no real photograph may lie
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to measure: the options of the command line."""
+
+    model: str  # a bundled model's name, or a path
+    source: str  # real flowers with the splits train and validation, as for load_flowers
+    n: int = 2040  # samples
+    w: float = 1.0
+    sampler: str = "ddim"  # one of SAMPLERS
+    steps: int | None = 25  # None is all
+
+
+def evaluate(asked: Evaluation, out: Path) -> Path:
+    """Draw, measure and write; returns the path of the table. Shows progress.
+
+    Raises MissingExtra within a second, ValueError if the model and the flowers do not go together.
+    """
+    began = time.perf_counter()
+    if asked.n < 3:
+        raise ValueError(f"n is {asked.n}; the scores need 3 samples at the very least")
+    extractor = efficientnet_lite0()
+    model, digest = _model(asked.model)
+    train, validation = (
+        load_flowers(asked.source, size=model.image_size, split=split)
+        for split in ("train", "validation")
+    )
+    if list(model.class_names) != list(train.class_names):
+        raise ValueError(f"{asked.model} draws other classes than {asked.source} shows")
+    out.mkdir(parents=True, exist_ok=True)
+    known, mirrored, real = real_features(extractor, train, validation, out)
+    samples, drawing = draw(model, asked, digest, extractor, out / "samples")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        rows = measure(samples, known, real, by_class=asked.w > -1)
+    found = memorisation(samples, known, mirrored, real)
+    results = {
+        # Of a path only its end: the folders of the machine are nobody's business.
+        "asked": asdict(asked)
+        | {"model": Path(asked.model).name, "source": Path(asked.source).name},
+        "model_sha256": digest,  # of the file
+        "features": extractor.name,
+        "classes": list(model.class_names),  # sample i has seed i and class i modulo their number
+        "scores": [asdict(row) for row in rows],
+        "memorisation": copies_found(found),
+        "notes": sorted({str(warning.message) for warning in caught}),
+        "drawing_seconds": round(drawing, 1),  # all of it, earlier runs of this command included
+        "seconds": round(time.perf_counter() - began, 1),  # this run
+        "machine": f"{platform.machine()}, threads: {torch.get_num_threads()}",
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "made": time.strftime("%Y-%m-%d"),
+    }
+    (out / "scores.json").write_text(json.dumps(results, indent=2) + "\n")
+    (out / "scores.md").write_text(page(results, table(rows, found)))
+    if asked.source != "garden" and out.resolve().is_relative_to(HOME):
+        tqdm.write(f"no nearest.png: it shows real photographs, so give an --out outside {HOME}")
+    else:
+        picture = nearest_pairs(found, samples.images, train.images, validation.images)
+        save_png(out / "nearest.png", picture)
+        tqdm.write(f"{out / 'nearest.png'} shows training images: do not publish photographs")
+    return out / "scores.md"
+
+
+def page(results: dict, scores: str) -> str:
+    """The table with what it was made of, in Markdown."""
+    asked, notes = results["asked"], "".join(f"- {note}\n" for note in results["notes"])
+    return (
+        f"# {asked['model']}: w = {asked['w']:g}, {asked['sampler']}, "
+        f"{asked['steps'] or 'all'} steps\n\n{scores}\n"
+        f"In brackets: 95 % intervals. Features: {results['features']}; real images: "
+        f"{asked['source']}, `train` for comparison, `validation` for the last column. "
+        f"{results['seconds']:,.0f} seconds, and {results['drawing_seconds']:,.0f} to draw, on "
+        f"{results['machine']}; {results['made']}.\n\n{notes}"
+    )
+
+
+def _model(name: str) -> tuple[FlowerModel, str]:
+    """The model, and the hash of its file."""
+    path = WEIGHTS / f"{name}.safetensors" if name in PRETRAINED else Path(name)
+    model = load_pretrained(name) if name in PRETRAINED else load_model(path)
+    return model, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def real_features(
+    extractor: Extractor, train: Flowers, validation: Flowers, out: Path
+) -> tuple[Measured, Features, Measured]:
+    """Training images, the features of their mirror images, validation images.
+
+    Features are kept in a file in `out`. Its name has a hash of the pixels and of the extractor's
+    name: other flowers, other file.
+    """
+    parts = {"train": train.images, "validation": validation.images}
+    key = hashlib.sha256(extractor.name.encode())
+    for images in parts.values():
+        key.update(images.numpy().tobytes())
+    path = out / f"real-{key.hexdigest()[:16]}.safetensors"
+    if path.exists():
+        values, _ = store.read(path)
+    else:
+        parts["mirrored"] = train.images.flip(-1)
+        values = {name: extractor(part, progress=name).values for name, part in parts.items()}
+        store.write(path, values, {"extractor": extractor.name})
+    features = {name: Features(part, extractor.name) for name, part in values.items()}
+    return (
+        Measured(train.images, train.labels, features["train"]),
+        features["mirrored"],
+        Measured(validation.images, validation.labels, features["validation"]),
+    )
+
+
+def draw(
+    model: FlowerModel, asked: Evaluation, digest: str, extractor: Extractor, folder: Path
+) -> tuple[Measured, float]:
+    """asked.n samples with seeds 0.., going round the classes, and the seconds it took.
+
+    Each batch is kept in a file of `folder`; one that was made in just this way is read instead.
+    """
+    labels = torch.arange(asked.n) % len(model.class_names)
+    how = {key: value for key, value in asdict(asked).items() if key in ("w", "sampler", "steps")}
+    how |= {"model": digest, "features": extractor.name}
+    batches, seconds = [], 0.0
+    for seeds in tqdm(torch.arange(asked.n).split(BATCH), desc="samples", unit="batch"):
+        path = folder / f"{seeds[0]:06d}.safetensors"
+        asked_for = how | {"seeds": seeds.tolist()}
+        batch, note = store.read(path) if path.exists() else ({}, {})
+        if note.get("asked_for") != asked_for:
+            began = time.perf_counter()
+            images = sample(model, asked, seeds.tolist(), labels[seeds])
+            note = {"asked_for": asked_for, "seconds": time.perf_counter() - began}
+            batch = {"images": images, "features": extractor(images).values}
+            store.write(path, batch, note)
+        batches.append(batch)
+        seconds += note["seconds"]
+    images, values = (torch.cat([b[part] for b in batches]) for part in ("images", "features"))
+    return Measured(images, labels, Features(values, extractor.name)), seconds
+
+
+def sample(model: FlowerModel, asked: Evaluation, seeds: list[int], labels: Tensor) -> Tensor:
+    """One image per seed and label, uint8 (B, 3, S, S)."""
+    x_T = noise(seeds, model.schedule.T, (3, model.image_size, model.image_size))
+    own_noise = {"seeds": seeds} if asked.sampler == "ddpm" else {}
+    with torch.inference_mode():
+        *_, last = SAMPLERS[asked.sampler](
+            guided(model, asked.w, model.null_label), model.schedule, x_T, labels,
+            steps=asked.steps, clip_x0=1.0, **own_noise,
+        )  # fmt: skip
+    return to_uint8(last.x_t)

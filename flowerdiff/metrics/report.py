@@ -1,0 +1,131 @@
+"""Every score at once, of samples beside real images, and what a person reads of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flowerdiff.metrics.copies import CLOSEST, Memorisation, Nearest, picture
+from flowerdiff.metrics.distribution import fid, kid
+from flowerdiff.metrics.features import Measured
+from flowerdiff.metrics.flowers import diversity, recognition, train_recogniser
+from flowerdiff.metrics.score import Score
+from flowerdiff.pixels import grid
+
+PAIRS = 16  # closest pairs in the picture and in the notes
+BETTER = {"KID": "↓", "FID": "↓", "recognition top-1": "↑", "recognition top-5": "↑"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One score twice: as good as a model's samples are, and as good as real images are."""
+
+    samples: Score
+    real: Score  # of validation images, which have the same source as the training images
+
+
+def measure(
+    samples: Measured, train: Measured, validation: Measured, by_class: bool = True
+) -> list[Row]:
+    """KID and FID against the training images, recognition and diversity; each beside the floor.
+
+    by_class: leave out, if False, what means nothing for samples that no class was asked of.
+    """
+    drawn, known, real = samples.features, train.features, validation.features
+    rows = [Row(kid(drawn, known), kid(real, known))]
+    # FID depends on n, so only a pair of equal n is fair. Samples go round the classes, so the
+    # first few are as mixed as all; real images may be sorted.
+    few = min(len(drawn), len(real))
+    some = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[:few]
+    rows.append(Row(fid(drawn[:few], known), fid(real[some], known)))
+    if len(drawn) > few:
+        rows.append(Row(fid(drawn, known), fid(real, known)))
+    if not by_class:
+        return rows
+    both = (samples, validation)
+    recogniser = train_recogniser(known, train.labels)
+    for top in (1, 5):
+        if top < len(recogniser.classifier.classes_):
+            rows.append(Row(*(recognition(recogniser, s.features, s.labels, top) for s in both)))
+    return [*rows, Row(*(diversity(s.features, s.labels, known, train.labels) for s in both))]
+
+
+def copies_found(found: Memorisation) -> dict:
+    """What `memorisation` found, for a JSON file. Samples are named by their place, 0 .. N - 1."""
+    near = found.samples
+
+    def pairs(which: Tensor) -> list[dict]:
+        return [
+            {
+                "sample": i,
+                "train_image": near.index[i].item(),
+                "mirrored": near.mirrored[i].item(),
+                "distance": round(near.distance[i].item(), 4),
+                "difference": round(near.difference[i].item(), 2),
+            }
+            for i in which.tolist()
+        ]
+
+    return {
+        "same_picture": pairs(near.same.nonzero()[:, 0]),
+        "validation_left_out": found.validation.same.sum().item(),
+        "threshold": found.threshold,
+        "suspects": pairs(found.suspects),
+        "expected": found.expected,
+        "chance": found.chance,
+        "median_distance": near.distance.median().item(),
+        "median_distance_real": found.new.median().item(),
+        "closest": pairs(near.distance.argsort()[:PAIRS]),
+    }
+
+
+def nearest_pairs(
+    found: Memorisation, samples: Tensor, train: Tensor, validation: Tensor
+) -> Tensor:
+    """The closest pairs, uint8 (3, H, W): a sample and its nearest training image, then a new real
+    image and its nearest, and so on, two of each in a row. The others: uint8 (N, 3, S, S).
+
+    The picture shows real photographs if `train` does.
+    """
+
+    def closest(near: Nearest, images: Tensor, order: Tensor) -> list[Tensor]:
+        return [
+            torch.stack([images[i], picture(train, near.index[i], near.mirrored[i])])
+            for i in order[:PAIRS]
+        ]
+
+    order = found.validation.distance.argsort()
+    order = order[~found.validation.same[order]]
+    left = closest(found.samples, samples, found.samples.distance.argsort())
+    right = closest(found.validation, validation, order)
+    rows = torch.cat([torch.cat(pair) for pair in zip(left, right, strict=False)])
+    large = rows.repeat_interleave(2, -1).repeat_interleave(2, -2)  # pixels that an eye can tell
+    return grid(large, columns=8, pad=4)
+
+
+def table(rows: list[Row], found: Memorisation) -> str:
+    """A table in Markdown, [95 % interval] behind each number."""
+    lines = ["| | samples | real validation images |", "|---|---|---|"]
+    lines += [
+        f"| {row.samples.name} {BETTER.get(row.samples.name, '')} "
+        f"| {_cell(row.samples)} | {_cell(row.real)} |"
+        for row in rows
+    ]
+    near = found.samples
+    lines += [
+        f"| distance to the nearest training image, median | {near.distance.median():.3g} "
+        f"| {found.new.median():.3g} |",
+        f"| the same picture as a training image | {near.same.sum()} of {len(near.same):,} "
+        f"| {found.validation.same.sum()} of {len(found.validation.same):,}, left out below |",
+        f"| nearer than the nearest {CLOSEST:.1%} of real images ({found.threshold:.3g}) "
+        f"| {len(found.suspects)} of {len(near.same):,}; {found.expected:.1f} expected by chance, "
+        f"p = {found.chance:.2g} | |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(score: Score) -> str:
+    interval = " [{:.3g}, {:.3g}]".format(*score.interval) if score.interval else ""
+    return f"{score.value:.3g}{interval}, n = {score.n:,}"

@@ -1,0 +1,362 @@
+"""Metrics against closed forms, planted copies and an independent library; the whole command."""
+
+import hashlib
+import json
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from flowerdiff import data, evaluate
+from flowerdiff.checkpoint import FlowerModel, save_model
+from flowerdiff.cli import main
+from flowerdiff.garden import draw_flower, garden
+from flowerdiff.metrics import (
+    Extractor,
+    Features,
+    Measured,
+    Memorisation,
+    MissingExtra,
+    Nearest,
+    Score,
+    diversity,
+    efficientnet_lite0,
+    features,
+    fid,
+    kid,
+    memorisation,
+    recognition,
+    require_extra,
+    train_recogniser,
+)
+from flowerdiff.pixels import save_png
+from flowerdiff.schedule import cosine_schedule
+from flowerdiff.unet import CompactConfig, CompactUNet
+
+
+def tiny(size=8):
+    """An extractor that sees the picture, reduced to size x size."""
+    return Extractor(f"tiny {size}", lambda x: F.adaptive_avg_pool2d(x, size).flatten(1))
+
+
+def gaussian(n, dim, seed, shift=0.0):
+    x = torch.randn(n, dim, generator=torch.Generator().manual_seed(seed))
+    return Features(x + shift, "toy")
+
+
+# --- features and scores ---
+
+
+def test_images_come_in_as_uint8_in_any_batches():
+    images = garden(1, 16)[0]
+    at_once = tiny()(images)
+    assert at_once.values.shape == (18, 192)
+    in_batches = tiny()(images[i : i + 5] for i in range(0, 18, 5))
+    torch.testing.assert_close(at_once.values, in_batches.values)
+    with pytest.raises(TypeError, match="to_uint8"):
+        tiny()(images.float())
+    with pytest.raises(ValueError, match="N, 3, H, W"):
+        tiny()(images[0])
+    with pytest.raises(ValueError, match="no images"):
+        tiny()([])
+
+
+def test_scores_of_different_features_do_not_compare():
+    low, high = Score("KID", 0.1, (0.0, 0.2), 5, 9, "toy"), Score("KID", 0.3, None, 5, 9, "toy")
+    assert low < high and high > low and high - low == pytest.approx(0.2)
+    assert repr(low) == "KID 0.1 [0, 0.2] (n = 5 against 9, toy)"
+    for other in (Score("KID", 0.3, None, 5, 9, "Inception"), Score("FID", 3, None, 5, 9, "toy")):
+        with pytest.raises(TypeError, match="different scales"):
+            _ = low < other
+        with pytest.raises(TypeError, match="different scales"):
+            _ = low - other
+    with pytest.raises(TypeError):
+        _ = low < 0.3
+    for metric in (fid, kid):
+        with pytest.raises(TypeError, match="nothing in common"):
+            metric(gaussian(9, 2, 0), Features(torch.ones(9, 2), "another"))
+
+
+def test_efficientnet_sees_which_flowers_are_of_a_kind():
+    images = torch.stack([draw_flower(k, seed) for k in (0, 5, 9, 13) for seed in (0, 1)])
+    seen = efficientnet_lite0()(images).values  # species by species, two of each
+    assert seen.shape == (8, 1280) and seen.dtype == torch.float32
+    distance = torch.cdist(seen, seen) + 1e9 * torch.eye(8)
+    assert distance.argmin(1).tolist() == [1, 0, 3, 2, 5, 4, 7, 6]
+
+
+def test_weights_that_are_not_what_their_name_says_are_refused(tmp_path):
+    with pytest.raises(RuntimeError, match="no weights at"):
+        features.read_weights(tmp_path / "net-01234567.pth")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "net-01234567.pth")
+    with pytest.raises(RuntimeError, match="another hash"):
+        features.read_weights(tmp_path / "net-01234567.pth")
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        features._in_order(nn.Linear(2, 1), {"w": torch.ones(2, 1), "b": torch.ones(1)})
+
+
+class Code:
+    def __reduce__(self):
+        return pytest.fail, ("the file of weights ran code",)
+
+
+def test_weights_run_no_code(tmp_path):
+    torch.save({"weight": Code()}, tmp_path / "net.pth")
+    digest = hashlib.sha256((tmp_path / "net.pth").read_bytes()).hexdigest()
+    path = (tmp_path / "net.pth").rename(tmp_path / f"net-{digest[:8]}.pth")
+    with pytest.raises(pickle.UnpicklingError, match="weights_only"):
+        features.read_weights(path)
+
+
+def test_a_missing_package_is_named_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(features.util, "find_spec", lambda name: None if name == "timm" else name)
+    with pytest.raises(MissingExtra, match=r"needs timm: pip install 'flowerdiff\[metrics\]'"):
+        require_extra()
+    assert main(["evaluate", "--source", "nowhere", "--out", "nowhere"]) == 1
+    assert "pip install 'flowerdiff[metrics]'" in capsys.readouterr().err
+
+
+# --- FID and KID ---
+
+
+def exactly(mean, covariance, n, seed):
+    """Features whose sample mean and covariance are these, to the last digit."""
+    x = gaussian(n, len(mean), seed).values.double()
+    x = x - x.mean(0)
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(x.T.cov().T), x.T, upper=False)
+    x = (torch.linalg.cholesky(covariance) @ white).T + mean
+    return Features(x, "toy")
+
+
+def test_fid_is_the_closed_form_of_two_gaussians():
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double()).Q
+    sd_1, sd_2 = torch.tensor([[1.0, 2.0, 0.5], [3.0, 1.0, 0.5]]).double()
+    mean = torch.tensor([1.0, -2.0, 0.5]).double()
+    one = exactly(torch.zeros(3).double(), turn @ torch.diag(sd_1**2) @ turn.T, 50, 1)
+    two = exactly(mean, turn @ torch.diag(sd_2**2) @ turn.T, 70, 2)
+    score = fid(one, two)
+    expected = (mean**2).sum() + ((sd_1 - sd_2) ** 2).sum()  # the covariances commute
+    assert score.value == pytest.approx(expected.item(), abs=1e-6)
+    assert (score.n, score.n_real, score.interval) == (50, 70, None)
+    assert fid(one, one).value == pytest.approx(0, abs=1e-6)
+
+
+def test_fid_says_when_there_are_too_few_images():
+    with pytest.warns(UserWarning, match="20 features from 10 images"):
+        few = fid(gaussian(10, 20, 0), gaussian(500, 20, 1))
+    assert few > fid(gaussian(500, 20, 0), gaussian(500, 20, 1))  # of one and the same source
+    with pytest.raises(ValueError, match="two images"):
+        fid(gaussian(1, 2, 0), gaussian(5, 2, 1))
+
+
+def true_kid(dim, m):
+    """KID of N(0, I) and N(mu, I) in `dim` dimensions, m = |mu|^2: moments of x.y, by hand."""
+    same = 1 + 3 / dim
+    moments = m / dim, (m**2 + 2 * m + dim) / dim**2
+    third = (m**3 + 3 * m * (2 * m + dim) + 6 * m) / dim**3
+    shifted = 1 + 3 * moments[0] + 3 * moments[1] + third
+    return same + shifted - 2 * (1 + 3 * (m + dim) / dim**2)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_kid_is_unbiased_and_its_interval_holds_the_truth(shift):
+    scores = [kid(gaussian(60, 4, 2 * s, shift), gaussian(80, 4, 2 * s + 1)) for s in range(200)]
+    values, truth = np.array([s.value for s in scores]), true_kid(4, 4 * shift**2)
+    assert abs(values.mean() - truth) < 3 * values.std() / math.sqrt(len(values))
+    assert values.min() < truth < values.max()
+    held = [low < truth < high for low, high in (score.interval for score in scores)]
+    assert np.mean(held) > 0.9
+
+
+def test_kid_grows_with_the_shift_and_needs_three_images():
+    scores = [kid(gaussian(200, 8, 0, shift), gaussian(200, 8, 1)) for shift in (0, 0.3, 0.6, 1)]
+    assert all(near < far for near, far in zip(scores, scores[1:], strict=False))
+    assert scores[0].interval[0] < 0 < scores[0].interval[1] < scores[2].interval[0]
+    with pytest.raises(ValueError, match="three images"):
+        kid(gaussian(2, 2, 0), gaussian(5, 2, 1))
+
+
+def test_kid_agrees_with_torchmetrics(monkeypatch):
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    x, y = gaussian(40, 6, 0, 0.5), gaussian(40, 6, 1)
+    with pytest.warns(UserWarning, match="buffer"):
+        theirs = KernelInceptionDistance(feature=nn.Identity(), subsets=1, subset_size=40)
+    theirs.update(x.values.double(), real=False)
+    theirs.update(y.values.double(), real=True)
+    assert kid(x, y).value == pytest.approx(theirs.compute()[0].item())
+    whole = kid(x, y)
+    monkeypatch.setattr("flowerdiff.metrics.distribution.ROWS", 7)  # the kernel in pieces
+    assert kid(x, y).interval == pytest.approx(whole.interval)
+
+
+# --- recognition, diversity ---
+
+
+def clusters(n, seed, labels=(0, 1, 2, 7), spread=0.3):
+    """Features in one cluster per label, and the labels; not every number is a label."""
+    y = torch.tensor(labels).repeat(n)
+    centres = 4 * torch.eye(8)[:, :5]
+    return Features(centres[y] + spread * gaussian(len(y), 5, seed).values, "toy"), y
+
+
+def test_recognition_of_separable_classes():
+    recogniser = train_recogniser(*clusters(20, 0))
+    drawn, y = clusters(10, 1)
+    score = recognition(recogniser, drawn, y)
+    assert score.value == 1 and 0.85 < score.interval[0] < score.interval[1] <= 1
+    assert (score.n, score.n_real) == (40, 80)
+    wrong = torch.where(y == 7, 0, 7)  # what was asked for is never what came, but for the 7s
+    assert recognition(recogniser, drawn, wrong).value == 0
+    assert recognition(recogniser, drawn, wrong, top=4).value == 1
+    assert recognition(recogniser, drawn, torch.full_like(y, 7)).value == 0.25
+    with pytest.raises(ValueError, match="4 classes"):
+        recognition(recogniser, drawn, y, top=5)
+    with pytest.raises(TypeError, match="nothing in common"):
+        recognition(recogniser, Features(drawn.values, "another"), y)
+
+
+def test_diversity_is_in_units_of_real_diversity():
+    real, y = clusters(10, 0)
+    assert diversity(real, y, real, y).value == pytest.approx(1)
+    assert diversity(Features(real.values * 3, "toy"), y, real, y).value == pytest.approx(3)
+    same = Features(torch.eye(8)[y], "toy")  # always the same picture
+    assert diversity(same, y, real, y).value == 0
+    fresh = diversity(*clusters(30, 1), real, y)
+    assert fresh.interval[0] < 1 < fresh.interval[1]
+    with pytest.raises(ValueError, match="two images"):
+        diversity(real[:4], y[:4], real, y)  # one of each class
+
+
+# --- memorisation ---
+
+
+def measured(images):
+    return Measured(images, torch.zeros(len(images), dtype=torch.long), tiny()(images))
+
+
+def test_memorisation_finds_planted_copies_and_mirrored_ones():
+    train, validation, fresh = (garden(n, 32, seed)[0] for n, seed in ((6, 0), (3, 1), (2, 2)))
+    faint = torch.randint(-2, 3, fresh[:2].shape, generator=torch.Generator().manual_seed(0))
+    planted = torch.stack([train[40], train[77].flip(-1)])
+    planted = (planted + faint).clamp(0, 255).to(torch.uint8)  # no copy is exact
+    samples = torch.cat([fresh[:10], planted, fresh[10:]])
+    validation = torch.cat([validation, train[5:6], train[6:7].flip(-1)])  # a careless split
+    args = measured(train), tiny()(train.flip(-1)), measured(validation)
+    found = memorisation(measured(samples), *args)
+    assert found.validation.same.nonzero()[:, 0].tolist() == [54, 55]
+    assert found.rank == 1 and found.threshold == found.validation.distance[:54].min() > 0
+    assert set(found.suspects[:2].tolist()) == {10, 11}
+    assert len(found.suspects) <= 4  # about one more is expected by chance
+    assert found.samples.same.nonzero()[:, 0].tolist() == [10, 11]
+    assert found.samples.index[[10, 11]].tolist() == [40, 77]
+    assert found.samples.mirrored[[10, 11]].tolist() == [False, True]
+    assert "2 of 38 samples are a training image" in repr(found)
+    with pytest.raises(ValueError, match="no yardstick"):
+        memorisation(measured(samples), *args[:2], measured(train[:4]))
+
+
+def test_memorisation_knows_what_chance_would_do():
+    rng = torch.Generator().manual_seed(0)
+
+    def near(distance):
+        index = torch.zeros(len(distance), dtype=torch.long)
+        return Nearest(distance, index, index.bool(), torch.full((len(distance),), 99.0))
+
+    def fair(n, m):
+        return Memorisation(near(torch.rand(n, generator=rng)), near(torch.rand(m, generator=rng)))
+
+    assert fair(10, 1000).rank == 1 and fair(10, 1001).rank == 2
+    trials = [fair(30, 20) for _ in range(500)]
+    counts = np.array([len(t.suspects) for t in trials])
+    assert trials[0].expected == pytest.approx(30 / 21)
+    assert abs(counts.mean() - 30 / 21) < 3 * counts.std() / math.sqrt(500)
+    four = next(t for t in trials if len(t.suspects) == 4)  # the four closest of all are samples
+    assert four.chance == pytest.approx(math.prod((30 - i) / (50 - i) for i in range(4)))
+    assert next(t for t in trials if not len(t.suspects)).chance == pytest.approx(1)
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    net = CompactUNet(CompactConfig(num_classes=18, channels=(16, 16), blocks=(1, 1)))
+    names = data.load_flowers("garden", 16, "validation").class_names
+    path = tmp_path / "model.safetensors"
+    save_model(path, FlowerModel(net, cosine_schedule(50), "v", names, 16, {}))
+    return path
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A tiny extractor and a small garden: seconds instead of minutes."""
+    monkeypatch.setattr(evaluate, "efficientnet_lite0", lambda: tiny(4))
+    monkeypatch.setattr(data, "GARDEN", {"train": (6, 0), "validation": (2, 1)})
+
+
+def test_the_command_measures_and_goes_on(tmp_path, model_file, small, monkeypatch, capsys):
+    out = tmp_path / "out"
+    command = ["evaluate", "--model", str(model_file), "--source", "garden", "--steps", "2"]
+    command += ["--out", str(out), "--n"]
+    assert main([*command, "40"]) == 0
+    results = json.loads((out / "scores.json").read_text())
+    scores = {row["samples"]["name"]: row for row in results["scores"]}
+    expected = {"KID", "FID", "recognition top-1", "recognition top-5", "diversity"}
+    assert set(scores) == expected
+    fids = [row for row in results["scores"] if row["samples"]["name"] == "FID"]
+    assert [(row["samples"]["n"], row["real"]["n"]) for row in fids] == [(36, 36), (40, 36)]
+    assert scores["KID"]["real"]["value"] < scores["KID"]["samples"]["value"]
+    assert scores["KID"]["samples"]["n"] == 40 and scores["KID"]["real"]["n"] == 36
+    assert scores["recognition top-1"]["real"]["value"] > 0.5
+    assert results["asked"]["model"] == "model.safetensors"
+    assert len(results["notes"]) == 2  # FID over 48 features of 40 samples, and of 36 real images
+    assert str(tmp_path) not in (out / "scores.json").read_text() + (out / "scores.md").read_text()
+    with Image.open(out / "nearest.png") as picture:
+        assert picture.size == (8 * 36 + 4, 8 * 36 + 4)
+    assert "| KID ↓ |" in capsys.readouterr().out
+
+    drew = []
+    monkeypatch.setattr(evaluate, "noise", lambda seeds, *_: drew.append(seeds) or 1 / 0)
+    assert main([*command, "40"]) == 0  # without drawing
+    again = json.loads((out / "scores.json").read_text())
+    assert again["scores"] == results["scores"]
+    with pytest.raises(ZeroDivisionError):
+        main([*command, "50"])
+    assert drew == [list(range(30, 50))]  # only the last batch, which was not full
+
+
+def test_photographs_stay_out_of_the_project(tmp_path, model_file, small, monkeypatch, capsys):
+    photographs = tmp_path / "photographs"
+    for split, (n, seed) in data.GARDEN.items():
+        for k, name in enumerate(data.load_flowers("garden", 16, split).class_names):
+            (photographs / split / name).mkdir(parents=True)
+            for i in range(n):
+                save_png(photographs / split / name / f"{i}.png", draw_flower(k, 9 * seed + i, 16))
+    model = evaluate.load_model(model_file)
+    save_model(model_file, replace(model, class_names=sorted(model.class_names)))
+    monkeypatch.setattr(evaluate, "HOME", tmp_path / "project")
+    command = ["evaluate", "--model", str(model_file), "--source", str(photographs), "--n", "36"]
+    command += ["--steps", "1", "--w", "-1", "--out"]
+    assert main([*command, str(tmp_path / "project" / "out")]) == 0
+    assert not list((tmp_path / "project").rglob("*.png"))
+    assert "no nearest.png" in capsys.readouterr().out
+    assert main([*command, str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "nearest.png").exists()
+    results = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert [row["real"]["name"] for row in results["scores"]] == ["KID", "FID"]  # w = -1: no class
+    assert results["asked"]["source"] == "photographs"
+
+
+def test_a_model_of_other_flowers_is_refused(tmp_path, small, capsys):
+    command = ["evaluate", "--source", "garden", "--out", str(tmp_path / "out")]
+    assert main(command) == 1
+    assert "flowers64 draws other classes than garden shows" in capsys.readouterr().err
+    assert main([*command, "--n", "2"]) == 1
+    assert not (tmp_path / "out").exists()
