@@ -1,0 +1,173 @@
+"""Tensors to figures: curves and histograms, with the words that stand in for them.
+
+A figure is drawn on its own canvas, without pyplot: nothing is left open, nothing is shown twice.
+Curves differ in colour and in dash, in the colours of Okabe and Ito, which colour-blind people can
+tell apart (https://jfly.uni-koeln.de/color/).
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+
+import numpy as np
+import torch
+from IPython.display import Image, Markdown, display
+from PIL import Image as PIL
+from torch import Tensor
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")
+DASHES = ("-", "--", ":", "-.", "-", "--")
+DPI = 96  # pixels on the screen for an inch of a figure
+FINE = 2  # pixels of a picture for one on the screen: people and phones magnify
+
+Curve = Tensor | tuple[Tensor, Tensor]  # y over 0, 1, 2, ...; or (x, y)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure for a notebook. The caption is its alt text, and stands below it: JupyterLab gives
+    the pictures in outputs no alt text.
+    """
+
+    pixels: Tensor = field(repr=False)  # uint8 (3, H, W)
+    caption: str
+
+    def _ipython_display_(self):
+        width = self.pixels.shape[2] // FINE
+        few_colours = PIL.fromarray(self.pixels.permute(1, 2, 0).numpy()).quantize(64)
+        few_colours.save(file := io.BytesIO(), "PNG", optimize=True)  # a third of the size
+        display(Image(file.getvalue(), alt=self.caption, width=width))
+        display(Markdown(f"*{self.caption}*"))
+
+
+def curves(
+    panels: Mapping[str, Mapping[str, Curve]],
+    caption: str,
+    xlabel: str = "t",
+    log: Sequence[str] = (),
+    ylim: tuple[float, float] | None = None,
+    size: tuple[float, float] = (3.4, 2.8),
+) -> Picture:
+    """Panels side by side, {title: {name: curve}}, as one picture of a notebook.
+
+    Curves of the same name look the same in all panels; the names stand in the first one. log: the
+    titles of panels whose y axis is logarithmic. ylim: for all panels. size: inches of one panel,
+    width and height. A curve y may also be a bundle of N thin ones, (length, N).
+    """
+    figure = _figure(size[0] * len(panels), size[1])
+    styles = {
+        name: i for i, name in enumerate(dict.fromkeys(n for p in panels.values() for n in p))
+    }
+    for i, (title, lines) in enumerate(panels.items()):
+        axes = _axes(figure, 1, len(panels), i + 1, title=title, xlabel=xlabel)
+        for name, curve in lines.items():
+            draw_curve(axes, name, curve, styles[name])
+        if title in log:
+            axes.set_yscale("log")
+        if ylim:
+            axes.set_ylim(ylim)
+        if i == 0 and len(styles) > 1:
+            axes.legend(frameon=False)
+    return show(figure, caption)
+
+
+def histograms(
+    panels: Mapping[str, Mapping[str, Tensor]],
+    caption: str,
+    expected: Mapping[str, Mapping[str, Curve]] | None = None,
+    xlabel: str = "value",
+    limits: tuple[float, float] = (-3.5, 3.5),
+    size: tuple[float, float] = (3.4, 2.6),
+) -> Picture:
+    """Panels side by side, {title: {name: values}}, as one picture; `expected` has the same titles:
+    curves {name: (x, density)} that are drawn over the histograms, in black.
+    """
+    figure = _figure(size[0] * len(panels), size[1])
+    for i, (title, samples) in enumerate(panels.items()):
+        axes = _axes(figure, 1, len(panels), i + 1, title=title, xlabel=xlabel)
+        black = (expected or {}).get(title, {})
+        draw_histogram(axes, samples, black, limits)
+        if black or (i == 0 and len(samples) > 1):
+            axes.legend(frameon=False, fontsize=9, loc="upper right")
+    top = 1.2 * max(axes.get_ylim()[1] for axes in figure.axes)
+    for axes in figure.axes:
+        axes.set_ylim(0, top)  # densities can be compared across panels
+    return show(figure, caption)
+
+
+def draw_curve(axes, name: str, curve: Curve, style: int) -> None:
+    """One curve on matplotlib axes; `style` chooses colour and dash together."""
+    x, y = curve if isinstance(curve, tuple) else (torch.arange(len(curve)), curve)
+    colour, dash = COLOURS[style % len(COLOURS)], DASHES[style % len(DASHES)]
+    thin = {"linewidth": 0.8, "alpha": 0.6} if y.ndim == 2 else {"linewidth": 2}
+    lines = axes.plot(_array(x), _array(y), dash, color=colour, **thin)
+    lines[0].set_label(name)
+
+
+def draw_histogram(
+    axes,
+    samples: Mapping[str, Tensor],
+    expected: Mapping[str, Curve] | None = None,
+    limits: tuple[float, float] = (-3.5, 3.5),
+    bins: int = 70,
+) -> None:
+    """Histograms of density on matplotlib axes, and expected densities in black over them."""
+    edges = np.linspace(*limits, bins + 1)
+    width = (limits[1] - limits[0]) / bins
+    for (name, values), colour in zip(samples.items(), cycle(COLOURS)):
+        counts, _ = np.histogram(_array(values), edges)
+        density = counts / (values.numel() * width)
+        axes.stairs(density, edges, fill=True, color=colour, alpha=0.45, label=name)
+        axes.stairs(density, edges, color=colour, linewidth=1)
+    for name, (x, y) in (expected or {}).items():
+        axes.plot(_array(x), _array(y), color="black", linewidth=1.5, label=name)
+    axes.set_xlim(limits)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def normal(x: Tensor, mean=0.0, std=1.0) -> Tensor:
+    """The density of a Gaussian at x, same shape."""
+    return torch.distributions.Normal(mean, std).log_prob(x).exp()
+
+
+def panel(size: int, **axes):
+    """An empty square figure of `size` pixels and its axes, for a frame of a player."""
+    figure = _figure(size / DPI, size / DPI)
+    figure.set_layout_engine("none")  # the axes stay in one place from frame to frame
+    return figure, _axes(figure, position=(0.2, 0.12, 0.76, 0.76), **axes)
+
+
+def pixels(figure, scale: float = 1) -> Tensor:
+    """A figure as one uint8 image (3, H, W); `scale` 2 for a sharp one on fine screens."""
+    figure.set_dpi(DPI * scale)
+    figure.canvas.draw()
+    image = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    image = (image.astype(np.uint16) + 8) // 17 * 17  # 16 shades are enough, and a smaller file
+    return torch.from_numpy(image.astype(np.uint8)).permute(2, 0, 1)
+
+
+def show(figure, caption: str) -> Picture:
+    """A figure as a picture of a notebook, finer than the screen."""
+    return Picture(pixels(figure, FINE), caption)
+
+
+def _figure(width: float, height: float):
+    # Here and not above: matplotlib takes half a second to load, and not every lesson plots.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _axes(figure, *position: int, **properties):
+    axes = figure.add_subplot(*position, **properties)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return torch.as_tensor(values).detach().cpu().numpy()

@@ -1,0 +1,163 @@
+"""Build notebooks/NN_name.ipynb from notebooks/NN_name.py, and execute it, so that it carries its
+pictures and widgets for readers who run nothing.
+
+    python tools/build_notebooks.py                     all of them
+    python tools/build_notebooks.py 00_first_flower     one
+    python tools/build_notebooks.py --check             fail if one is stale; executes nothing
+
+The .py file (jupytext's percent format) is the source: edit that one. Building twice gives the same
+file twice, so a diff shows what changed.
+
+A lesson with exercises has two editions. The source holds the answers, each between two comments:
+
+    def noise_step(x, beta, eps):
+        # solution
+        return (1 - beta) ** 0.5 * x + beta**0.5 * eps
+        # end of solution
+
+In notebooks/solutions/NN_name.ipynb the comments are gone; in notebooks/NN_name.ipynb, the
+students' edition, `return ...` stands in the place of the answer.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+CELL_SECONDS = 180
+MAX_BYTES = 3_000_000
+SOLUTION = re.compile(r"^( *)# solution\n(.*?)^ *# end of solution$", re.M | re.S)
+SOLVED = "> **Solved edition.** Every exercise has its answer: try yourself before you look.\n"
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+
+def has_exercises(source: Path) -> bool:
+    return bool(SOLUTION.search(source.read_text(encoding="utf-8")))
+
+
+def editions(source: Path) -> dict[Path, bool]:
+    """The files that are built from a source, and whether the exercises are solved in them."""
+    student = source.with_suffix(".ipynb")
+    solved = student.parent / "solutions" / student.name
+    return {student: False, solved: True} if has_exercises(source) else {student: False}
+
+
+def from_source(source: Path, solved: bool = False) -> nbformat.NotebookNode:
+    """The notebook as written, without outputs, in one of its editions."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel})
+    for i, cell in enumerate(notebook.cells):
+        cell.id = f"{source.stem}-{i:02d}"  # jupytext would draw new ones each time
+        tags = _tags(cell)
+        if cell.cell_type == "code" and SOLUTION.search(cell.source):
+            cell.source = SOLUTION.sub(_answer if solved else _stub, cell.source)
+            tags = [*tags, "exercise", "nbval-check-output"]  # what a check prints must stay so
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+    if solved:
+        title, _, rest = notebook.cells[0].source.partition("\n")
+        notebook.cells[0].source = f"{title}\n\n{SOLVED}{rest}"
+    return notebook
+
+
+def _answer(match: re.Match) -> str:
+    return match[2].rstrip("\n")
+
+
+def _stub(match: re.Match) -> str:
+    return f"{match[1]}return ...  # your code"
+
+
+def execute(notebook: nbformat.NotebookNode) -> None:
+    """Run every cell in a kernel of its own, in the notebooks' folder; an error stops the build."""
+    # This checkout, not another flowerdiff that may be installed; and nothing from a network.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ.update(PYTHONPATH=path, HF_HUB_OFFLINE="1")
+    where = {"metadata": {"path": str(NOTEBOOKS)}}
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, resources=where, record_timing=False)
+    client.coalesce_streams = True  # what is printed comes in pieces, cut anew each time
+    client.execute()
+    notebook.metadata.language_info = {"name": "python"}  # not the version that happened to run it
+
+
+def as_text(notebook: nbformat.NotebookNode) -> str:
+    """The file's text, with the random names of the widgets' models replaced by their numbers."""
+    text = nbformat.writes(notebook)
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    for i, model_id in enumerate(state):
+        text = text.replace(model_id, f"{i:032x}")
+    return nbformat.writes(nbformat.reads(text, as_version=4)) + "\n"  # sorted by the new names
+
+
+def build(source: Path, built: Path, solved: bool) -> None:
+    started = time.monotonic()
+    notebook = from_source(source, solved)
+    execute(notebook)
+    name = built.relative_to(NOTEBOOKS)
+    if solved and (wrong := [cell.id for cell in notebook.cells if not _right(cell)]):
+        sys.exit(f"{name}: the solution is not right in {', '.join(wrong)}")
+    text = as_text(notebook)
+    if len(text.encode()) > MAX_BYTES:
+        sys.exit(f"{name}: {len(text) / 1e6:.1f} MB built; a lesson has at most 3 MB")
+    built.parent.mkdir(exist_ok=True)
+    built.write_text(text, encoding="utf-8")
+    print(f"{name}: {time.monotonic() - started:.0f} s, {len(text) / 1e6:.2f} MB")
+
+
+def _right(cell) -> bool:
+    """Whether the check of an exercise says ✓; other cells are all right."""
+    printed = "".join(output.get("text", "") for output in cell.get("outputs", []))
+    return "exercise" not in _tags(cell) or ("✓" in printed and not re.search("[○✗]", printed))
+
+
+def stale(source: Path, built: Path, solved: bool) -> str:
+    """Why the built notebook is not that of its source; "" if it is."""
+    if not built.exists():
+        return "not built"
+    cells = nbformat.read(built, as_version=4).cells
+    if [_written(cell) for cell in cells] != [
+        _written(c) for c in from_source(source, solved).cells
+    ]:
+        return "the source has changed since it was built"
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.source]
+    if any(cell.execution_count is None and "skip-execution" not in _tags(cell) for cell in code):
+        return "it has cells that were not executed"
+    return ""
+
+
+def _tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _written(cell) -> tuple:
+    return cell.id, cell.cell_type, cell.source, _tags(cell)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="like 00_first_flower; all of them if none")
+    parser.add_argument("--check", action="store_true", help="only say which are stale")
+    arguments = parser.parse_args()
+    sources = [NOTEBOOKS / f"{Path(name).stem}.py" for name in arguments.names]
+    sources = sources or sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))
+    jobs = [(source, *edition) for source in sources for edition in editions(source).items()]
+    if not arguments.check:
+        for job in jobs:
+            build(*job)
+        return
+    reasons = {job[1].relative_to(NOTEBOOKS): reason for job in jobs if (reason := stale(*job))}
+    for name, reason in reasons.items():
+        print(f"{name}: {reason}; run: python tools/build_notebooks.py {name.stem}")
+    sys.exit(1 if reasons else 0)
+
+
+if __name__ == "__main__":
+    main()
