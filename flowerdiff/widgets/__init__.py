@@ -1,8 +1,8 @@
 """What a person moves with a hand.
 
 `frames` and `stills` make pixels and words of tensors: no widget in them, so they are tested by
-value. `player` shows frames in a browser, without a kernel. `schedules` makes films
-of noise for it, `stepper` puts controls around it.
+value. `player` shows frames in a browser, without a kernel. `schedules` makes films of noise for
+it. `controls` is what the widgets with Python behind them share; `stepper` is one of those.
 """
 
 from flowerdiff.widgets.frames import Frame, walk_frames

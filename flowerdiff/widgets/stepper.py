@@ -1,9 +1,6 @@
 """Grow a flower, step through the walk, and go on from any step with something changed."""
 
-import html
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import ipywidgets as ipw
@@ -11,8 +8,9 @@ import torch
 
 from flowerdiff.guidance import guided
 from flowerdiff.sampling import SAMPLERS, Step, noise, timesteps
+from flowerdiff.widgets.controls import Bench, control, light, line
 from flowerdiff.widgets.frames import TITLES, step_frame, walk_frames
-from flowerdiff.widgets.player import Player, StaticFallback
+from flowerdiff.widgets.player import Player
 
 MAX_STEPS = 100  # each step is three pictures in the page, about 50 kB
 MAX_W = 10
@@ -74,14 +72,15 @@ def denoising_stepper(
     return DenoisingStepper(model, Recipe(label, seed, w, sampler, steps))
 
 
-class DenoisingStepper(StaticFallback, ipw.VBox):
+class DenoisingStepper(Bench):
     """See `denoising_stepper`. From Python: `walk` and `branch` hold the steps of the first and the
     second row, `grow()` and `go_on()` do what the buttons do, `player.index` is the step shown.
     """
 
     def __init__(self, model, recipe: Recipe):
+        super().__init__()
         self.model, self.recipe = model, recipe
-        with _light():
+        with light():
             self.walk = list(walk(model, recipe))
         self.branch: list[Step] | None = None
         rows = {str(recipe): walk_frames(self.walk, model.schedule)}
@@ -92,25 +91,24 @@ class DenoisingStepper(StaticFallback, ipw.VBox):
         other = names[(names.index(recipe.label) + len(names) // 2) % len(names)]
         flower, sampler = {"options": names}, {"options": list(SAMPLERS)}
         w = {"min": -1, "max": MAX_W, "step": 0.5}
-        self.flower = _control(ipw.Dropdown, "flower", recipe.label, 215, **flower)
-        self.seed = _control(ipw.BoundedIntText, "seed", recipe.seed, 105, min=0, max=2**31 - 1)
-        self.w = _control(ipw.BoundedFloatText, "w", recipe.w, 80, **w)
-        self.sampler = _control(ipw.Dropdown, "sampler", recipe.sampler, 180, **sampler)
-        self.steps = _control(ipw.BoundedIntText, "steps", recipe.steps, 100, min=1, max=MAX_STEPS)
-        self.grow_button = self._button("Grow", 90, self.grow)
-        self.go_on_button = self._button("", 190, self.go_on)
-        self.other_flower = _control(ipw.Dropdown, "with flower", other, 245, **flower)
-        self.other_w = _control(ipw.BoundedFloatText, "and w", recipe.w, 110, **w)
-        self.message = ipw.HTML(layout={"display": "none"})
+        self.flower = control(ipw.Dropdown, "flower", recipe.label, 215, **flower)
+        self.seed = control(ipw.BoundedIntText, "seed", recipe.seed, 105, min=0, max=2**31 - 1)
+        self.w = control(ipw.BoundedFloatText, "w", recipe.w, 80, **w)
+        self.sampler = control(ipw.Dropdown, "sampler", recipe.sampler, 180, **sampler)
+        self.steps = control(ipw.BoundedIntText, "steps", recipe.steps, 100, min=1, max=MAX_STEPS)
+        self.grow_button = self.button("Grow", 90, self.grow)
+        self.go_on_button = self.button("", 190, self.go_on)
+        self.other_flower = control(ipw.Dropdown, "with flower", other, 245, **flower)
+        self.other_w = control(ipw.BoundedFloatText, "and w", recipe.w, 110, **w)
 
         choices = [self.flower, self.seed, self.w, self.sampler, self.steps]
-        for control in choices:
-            control.observe(lambda _: self._label_buttons(), "value")
+        for choice in choices:
+            choice.observe(lambda _: self._label_buttons(), "value")
         self.player.observe(lambda _: self._label_buttons(), "index")
         self._label_buttons()
-        above = _line(*choices, self.grow_button)
-        below = _line(self.go_on_button, self.other_flower, self.other_w)
-        super().__init__([above, self.message, self.player, below])
+        above = line(*choices, self.grow_button)
+        below = line(self.go_on_button, self.other_flower, self.other_w)
+        self.children = [above, self.message, self.player, below]
 
     def grow(self) -> None:
         """Grow the flower that the controls describe."""
@@ -134,8 +132,12 @@ class DenoisingStepper(StaticFallback, ipw.VBox):
 
     def chosen(self) -> Recipe:
         """What the controls say now; `recipe` is what the picture shows."""
-        controls = (self.flower, self.seed, self.w, self.sampler, self.steps)
-        return Recipe(*(control.value for control in controls))
+        choices = (self.flower, self.seed, self.w, self.sampler, self.steps)
+        return Recipe(*(choice.value for choice in choices))
+
+    def settle(self) -> None:
+        self.player.preview(None)
+        self._label_buttons()
 
     def still(self):
         return self.player.still()
@@ -146,7 +148,7 @@ class DenoisingStepper(StaticFallback, ipw.VBox):
     def _watch(self, growing: Iterator[Step], others, name, last: int, kept=()) -> list[Step]:
         """Take every step of a walk, and show each as soon as it is there, below `others`."""
         steps = list(kept)
-        with _light():
+        with light():
             for step in growing:
                 steps.append(step)
                 i = len(steps) - 1
@@ -168,57 +170,3 @@ class DenoisingStepper(StaticFallback, ipw.VBox):
         self.go_on_button.disabled = at_end
         # Colour the button whose click would change the picture.
         self.grow_button.button_style = "primary" if self.chosen() != self.recipe else ""
-
-    def _button(self, text: str, width: int, action: Callable[[], None]) -> ipw.Button:
-        button = ipw.Button(description=text, layout={"width": f"{width}px"})
-        button.on_click(lambda _: self._act(action))
-        return button
-
-    def _act(self, action: Callable[[], None]) -> None:
-        """Do what a button says. ipywidgets would put an error into a log that nobody reads, so it
-        is put where the learner looks.
-        """
-        self._say("")
-        self.grow_button.disabled = self.go_on_button.disabled = True
-        try:
-            action()
-        except (Exception, KeyboardInterrupt) as error:
-            self.player.preview(None)
-            self._say(_as_html(error))
-        finally:
-            self.grow_button.disabled = False
-            self._label_buttons()
-
-    def _say(self, text: str) -> None:
-        self.message.value = text
-        self.message.layout.display = None if text else "none"
-
-
-@contextmanager
-def _light():
-    """No gradients, and one thread: a single image is too little work to share out. It gains little
-    from a second core that is idle, and waits for one that is busy: up to fifty times longer.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _as_html(error: BaseException) -> str:
-    name, text = type(error).__name__, html.escape(str(error) or "stopped")
-    trace = html.escape("".join(traceback.format_exception(error)))
-    details = f"<details><summary>Where it happened</summary><pre>{trace}</pre></details>"
-    return f'<div role="alert"><b>{name}</b>: {text}{details}</div>'
-
-
-def _control(kind, name: str, value, width: int, **traits) -> ipw.DOMWidget:
-    layout, style = {"width": f"{width}px"}, {"description_width": "initial"}
-    return kind(value=value, description=name, layout=layout, style=style, **traits)
-
-
-def _line(*children) -> ipw.HBox:
-    return ipw.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
