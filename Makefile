@@ -50,7 +50,7 @@ test-unit: $(TEST) ## unit tests, the slow ones too
 
 test-notebooks: $(TEST) ## run every cell of every lesson
 	$(BIN)/python tools/build_notebooks.py --check
-	$(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(PYTEST) -p tests.notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 test-browser: browser ## the widgets, moved by a real browser
 	$(PYTEST) -m browser
