@@ -64,9 +64,9 @@ def read_run(path: str | Path) -> Run:
     """Read a TOML file. Raises ValueError that says what is wrong with it."""
     try:
         fields = tomllib.loads(Path(path).read_text())
-        if "ema_decay" in fields.get("train", {}):
-            fields["train"]["ema_decay"] = tuple(fields["train"]["ema_decay"])
-        return Run(**fields | {"train": TrainConfig(**fields.get("train", {}))})
+        train = fields.get("train", {}).items()
+        train = {key: tuple(value) if isinstance(value, list) else value for key, value in train}
+        return Run(**fields | {"train": TrainConfig(**train)})
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise ValueError(f"{path}: {error}".replace("Run.__init__() ", "")) from None
 

@@ -6,6 +6,8 @@ processes, see the same images, times and noise as one left alone.
 """
 
 import functools
+import math
+from statistics import NormalDist
 
 import numpy as np
 import torch
@@ -25,6 +27,19 @@ def _epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
     return np.random.default_rng([seed, 0, epoch]).permutation(n)
 
 
+def draw_time(u: float, T: int, logit_normal: tuple[float, float] | None) -> int:
+    """The time t in 1..T at the share u (from 0 to 1) of all draws, the smallest times first.
+
+    logit_normal None: all times equally often, the paper's choice. (mean, std): t / T is the
+    sigmoid of a Gaussian. A mean above 0 spends more draws on high noise, one below on low noise, a
+    smaller std more in between. Esser et al. 2024, arXiv:2403.03206, section 3.1.
+    """
+    if logit_normal is not None:
+        u = min(max(u, 1e-9), 1 - 1e-9)
+        u = 1 / (1 + math.exp(-NormalDist(*logit_normal).inv_cdf(u)))
+    return 1 + int(u * T)
+
+
 def draw_batch(images, labels, T, null_label, config, places, augment):
     """The training images at these places of the stream, with all that is random about them.
 
@@ -39,9 +54,10 @@ def draw_batch(images, labels, T, null_label, config, places, augment):
         x0.append(augment(images[index], rng))
         y.append(labels[index])
         drop.append(rng.random() < config.label_dropout)
-        # Stratified: slot k of B draws its t from the k-th part of 1..T. Less noise in the loss.
+        # Stratified: slot k of B draws from the k-th part of the times. Less noise in the loss.
         slot = place % config.batch_size
-        t.append(1 + int((slot + rng.random()) / config.batch_size * T))
+        share = (slot + rng.random()) / config.batch_size
+        t.append(draw_time(share, T, config.t_logit_normal))
         eps.append(torch.from_numpy(rng.standard_normal(x0[-1].shape, np.float32)))
     y = drop_labels(torch.stack(y), torch.tensor(drop), null_label)
     return from_uint8(torch.stack(x0)), y, torch.tensor(t), torch.stack(eps)

@@ -40,6 +40,7 @@ class TrainConfig:
     label_dropout: float = 0.1
     prediction: str = "eps"  # what the net's output is compared with: "eps", "v" or "x0"
     min_snr_gamma: float | None = None  # weight of the loss per t, see `loss_weight`
+    t_logit_normal: tuple[float, float] | None = None  # how often each t is drawn, see `draw_time`
     precision: str = "no"  # accelerate's mixed_precision: "no", "bf16" or "fp16"
     seed: int = 0
 
@@ -178,7 +179,9 @@ def train(
     first = 0
     if checkpoint is not None and Path(checkpoint).exists():
         tensors, saved = store.read(checkpoint)
-        if saved != json.loads(json.dumps(note)):
+        # A setting that came into the library after the checkpoint had the value it has by default.
+        saved["train"] = asdict(TrainConfig(steps=0)) | saved.get("train", {})
+        if json.dumps(saved, sort_keys=True) != json.dumps(note, sort_keys=True):
             raise store.CheckpointError(
                 f"{checkpoint} is from a run with other settings: delete it, or name another file"
             )

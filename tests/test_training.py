@@ -14,10 +14,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from flowerdiff import store
 from flowerdiff.sampling import ddim, noise
 from flowerdiff.schedule import cosine_schedule, eps_model, linear_schedule
 from flowerdiff.store import CheckpointError
-from flowerdiff.stream import draw_batch, random_flip
+from flowerdiff.stream import draw_batch, draw_time, random_flip
 from flowerdiff.training import TrainConfig, loss_weight, lr_at, train, update_ema
 from flowerdiff.unet import CompactConfig, CompactUNet
 
@@ -181,6 +182,21 @@ def test_labels_are_dropped_per_image_and_times_cover_the_range():
     assert torch.equal((t.reshape(-1, 8) - 1) // 100, torch.arange(8).expand(500, 8))
 
 
+@pytest.mark.parametrize("mean, std", [(0.0, 1.0), (1.0, 1.0), (-1.0, 0.5)])
+def test_times_can_be_drawn_more_often_where_wanted(mean, std):
+    """The draws have the quantiles of a logit-normal, and stay in 1..T at both ends."""
+    T, shares = 1000, torch.tensor([0.02, 0.1587, 0.5, 0.8413, 0.98], dtype=torch.float64)
+    t = torch.tensor([draw_time(u, T, (mean, std)) for u in shares.tolist()])
+    expected = torch.sigmoid(mean + std * torch.special.ndtri(shares)) * T
+    assert (t - expected - 0.5).abs().max() <= 0.501
+    assert draw_time(0.0, T, (mean, std)) >= 1
+    assert draw_time(1 - 1e-16, T, (mean, std)) <= T
+    _, _, drawn, _ = draw(range(800), t_logit_normal=(mean, std))
+    assert drawn.double().mean() / 800 == pytest.approx(
+        torch.sigmoid(mean + std * torch.randn(10**6)).mean().item(), abs=0.01
+    )
+
+
 def test_random_flip_mirrors_half():
     image = torch.arange(3 * 2 * 2, dtype=torch.uint8).reshape(3, 2, 2)
     rng = np.random.default_rng(0)
@@ -253,6 +269,19 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         run(TrainConfig(steps=2, lr=1.0), path)
     _, longer = run(TrainConfig(steps=4), path)  # but to train for longer is allowed
     assert [p.step for p in longer] == [3, 4]
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_goes_on(tmp_path):
+    path = tmp_path / "c.safetensors"
+    run(TrainConfig(steps=2), path)
+    tensors, note = store.read(path)
+    del note["train"]["t_logit_normal"]
+    store.write(path, tensors, note)
+    _, longer = run(TrainConfig(steps=3), path)
+    assert [p.step for p in longer] == [3]
+    store.write(path, tensors, note)
+    with pytest.raises(CheckpointError, match="other settings"):
+        run(TrainConfig(steps=3, t_logit_normal=(0.0, 1.0)), path)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
