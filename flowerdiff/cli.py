@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,14 @@ def lab(args: argparse.Namespace) -> int:
         )
         return 1
     command = [sys.executable, "-m", "jupyterlab", str(lesson), *args.jupyter]
-    return subprocess.call(command)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # containers have no other user, and JupyterLab would refuse
+    jupyter = subprocess.Popen(command)
+    while True:
+        try:
+            return jupyter.wait()
+        except KeyboardInterrupt:
+            continue  # JupyterLab heard Ctrl+C as well, and asks before it stops
 
 
 def doctor(args: argparse.Namespace) -> int:

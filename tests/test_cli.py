@@ -1,12 +1,14 @@
 """The command line, run as a person runs it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from flowerdiff import cli
 from flowerdiff.checkpoint import load_model, load_pretrained
 from flowerdiff.cli import main
 from flowerdiff.pixels import to_uint8
@@ -125,3 +127,28 @@ def test_weights_of_a_net_of_another_shape_are_refused(tmp_path):
     start = f'start_from = "{tmp_path}/a/model.safetensors"\n'
     config.write_text(start + text.replace("/a", "/b").replace("[16, 32]", "[32, 32]"))
     assert main(["train", "--config", str(config)]) == 1
+
+
+@pytest.mark.parametrize("user, refused", [(0, True), (1000, False)])
+def test_lab_opens_the_first_lesson_and_leaves_ctrl_c_to_jupyter(user, refused, monkeypatch):
+    started, waits = [], iter([KeyboardInterrupt(), 7])
+
+    class Jupyter:
+        def __init__(self, command):
+            started.append(command)
+
+        def wait(self):
+            outcome = next(waits)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+    monkeypatch.setattr(cli.subprocess, "Popen", Jupyter)
+    monkeypatch.setattr(cli.os, "geteuid", lambda: user, raising=False)
+    assert main(["lab", "--", "--no-browser"]) == 7
+    (command,) = started
+    assert command[1:3] == ["-m", "jupyterlab"]
+    assert command[3].endswith("00_first_flower.ipynb")
+    assert Path(command[3]).exists()
+    assert "--no-browser" in command
+    assert ("--allow-root" in command) == refused
