@@ -59,7 +59,7 @@ stepper
 #
 # Look at the picture in the middle. The large things come first: within a few steps there are a
 # dark centre and much yellow, while the left picture still looks like nothing but noise. Petals
-# take shape in the middle of the walk, and their edges at the end.
+# take shape in the first half of the walk, and their edges at the end.
 #
 # Now **change something**, and press *Grow*:
 #
@@ -105,10 +105,13 @@ for t in (0, 100, 200, 400, 600, 640, 700, 800):
 # there, as you see a face in a cloud. In every cloud it sees another.
 #
 # The model never sees $x_0$ and never sees $\varepsilon$. It is shown $x_t$, told $t$ and the
-# label, and it answers with its best guess of the noise. We write a hat on what is guessed:
+# label, and it answers with its best guess of the noise. (`predicts v`, says the model of itself at
+# the top: it really answers with a mixture of noise and picture, out of which the library takes the
+# noise. Lesson 03 tells why.) We write a hat on what is guessed:
 #
 # - $\hat\varepsilon$ (`eps_hat`) is **the noise in it**, as the model sees it. The widget shows
-#   $\hat\varepsilon / 3$, so that nearly all of it fits between dark and bright.
+#   $\hat\varepsilon / 3$, so that nearly all of it fits between dark and bright; at $t = 0$ there
+#   is none, and the panel is grey.
 # - $\hat x_0$ (`x0_hat`) is **the flower in it**: what remains if the guess was right. It is the
 #   equation above, solved for $x_0$:
 #
@@ -130,8 +133,8 @@ print("the two guesses, mixed again, are x_t")
 
 # %% [markdown]
 # Exactly, but for rounding in the seventh digit (`assert_close` would have complained). The two
-# guesses are one: whoever knows the noise in $x_t$ knows the picture in it. That is why the
-# pictures in the middle and on the right always tell the same story, one of them in negative.
+# guesses are one: whoever knows the noise in $x_t$ knows the picture in it. The middle and the
+# right of the widget are one answer, written in two ways.
 
 # %% [markdown]
 # ## 3 · The walk is a loop
@@ -265,15 +268,15 @@ for i in (1, 2, 3, 5, 9):
 picture(
     [*ends, to_uint8(steps[-1].x_t[0])],
     "Five pictures that left the sunflower's walk after 1, 2, 3, 5 and 9 steps to become a water "
-    "lily, and the sunflower. The first is a water lily in the sunflower's place; the later the "
-    "change, the more yellow is left.",
+    "lily, and the sunflower. The first is a water lily; the later the change, the more yellow is "
+    "left.",
     labels=[*titles, "all 25: sunflower"],
 )
 
 # %% [markdown]
-# Earlier than most people guess. The noise of a fifth of the walk is still hardly lifted, and the
-# large things are settled: the model goes on from the picture it finds, and can only repaint what
-# is still open. What is open longest are the details.
+# Earlier than most people guess. After 5 steps, a fifth of the walk, $x_t$ still looks like nothing
+# but noise, and the large things are settled: where the flower is, and its colour. The model goes
+# on from the picture it finds, and can only repaint what is still open, longest of all the details.
 #
 # In between lie the interesting ones. (People make pictures this way: noise a photograph or a
 # doodle up to some $t$, and go on from there with a label. Lesson 04 does.)

@@ -9,10 +9,11 @@
 # %% [markdown]
 # # 01 · Forward diffusion
 #
-# **About 80 minutes**, seven exercises among them · the machine needs less than one.
+# **About 90 minutes** up to section 6, with a break after section 4, and 20 more for section 7,
+# which can wait; seven exercises among them · the machine needs less than one.
 #
-# **You need** lesson 00, PyTorch as far as adding and multiplying tensors, and from mathematics the
-# mean, the variance and the normal distribution (also called the Gaussian).
+# **You need** lesson 00, PyTorch as far as adding and multiplying tensors of one shape, and from
+# mathematics the mean, the variance and the normal distribution (also called the Gaussian).
 #
 # **Afterwards you can**
 #
@@ -55,15 +56,15 @@ rng = torch.Generator().manual_seed(1)
 
 
 def paths(factor):
-    """30 copies of a pixel over 200 steps: (201, 30). Noise of variance 0.02 is 0.1414 * eps."""
+    """30 copies of a pixel over 200 steps, with noise of variance 0.02 in each: (201, 30)."""
     states = [torch.full((30,), 0.8)]
     for _t in range(200):
-        states.append(factor * states[-1] + 0.1414 * torch.randn(30, generator=rng))
+        states.append(factor * states[-1] + 0.02**0.5 * torch.randn(30, generator=rng))
     return torch.stack(states)
 
 
 curves(
-    {"only adding noise": {"pixel": paths(1.0)}, "shrinking, too": {"pixel": paths(0.98995)}},
+    {"only adding noise": {"pixel": paths(1.0)}, "shrinking, too": {"pixel": paths(0.98**0.5)}},
     caption="30 paths that begin at 0.8. On the left they spread out ever further, one of them "
     "beyond 6. On the right they come down to around 0, and most stay between -2 and 2.",
     ylim=(-8, 8),
@@ -79,12 +80,15 @@ curves(
 # A factor $f$ makes a variance $f^2$ times as large (hence $1-\beta_t$, without a root), and the
 # variances of independent things add up. So whatever we begin with, the end is the same well-known
 # thing: Gaussian noise with mean 0 and variance 1. That is where a sampler can begin its way back.
+#
+# (And if the variance is not 1? Then its distance to 1 shrinks by the factor $1-\beta_t$ at every
+# step.)
 
 # %% [markdown]
 # ### Exercise 1 · One step of noise
 #
 # *easy · 5 minutes.* Write the step. `x` and `eps` are tensors of one shape (a pixel, a picture, a
-# batch: it makes no difference), `beta` is a number.
+# batch: it makes no difference), `beta` is a number. (The root of a number is `number ** 0.5`.)
 
 # %%
 from flowerdiff.checks.forward import check_noise_step
@@ -135,7 +139,9 @@ picture(
 # %% [markdown]
 # The course's nets draw 64 × 64 pixels, the picture in the middle. Now $T = 800$ steps of noise.
 # The $\beta_t$ grow from 0.0001 to 0.02: small steps first, larger ones later. This is the *linear*
-# schedule of the paper that the course follows; `linear_schedule()` holds it.
+# schedule; `linear_schedule()` holds it. Ho, Jain and Abbeel brought it up, with $T = 1000$; with
+# $T = 800$ it is that of the study of flowers which lesson 07 takes apart. (The model of lesson 00
+# was trained with another one, the *cosine* of section 5: its numbers were different.)
 #
 # > **Predict.** From which $t$ on will you no longer see that there is a flower?
 
@@ -148,14 +154,16 @@ noise_stepper(photograph(64), linear)
 
 # %% [markdown]
 # **Move the slider**, or use `←` `→`, `Home`, `End`, and `Space` to play. The first picture is the
-# sum of the two behind it, and the line below says how much of each.
+# sum of the two after it (the screen cuts off what is below −1 or above 1), and the line below says
+# how much of each.
 #
 # Most people lose the flower between $t = 400$ and $500$, far from the end. Watch the last panel
-# meanwhile: the **histogram** counts how many of the 12,288 numbers (64 × 64 pixels, three
-# colours) have which value. At $t = 0$ it is all the photograph's, with a high hump for the dark
-# leaves and a small one for the petals. At the end it is the black curve, the Gaussian with mean 0
-# and variance 1, whatever the picture was. The widget took the 800 steps one by one. That is what
-# we get rid of next.
+# meanwhile: the **histogram** counts how many of the 12,288 numbers (64 × 64 pixels, three colours)
+# have which value. At $t = 0$ it is all the photograph's, with a high hump for the dark leaves and
+# a small one for the petals. At the end it is the black curve, the Gaussian with mean 0 and
+# variance 1, whatever the picture was. (A page without a running notebook shows a strip of pictures
+# only, in rows instead of columns, and no histogram.) The widget took the 800 steps one by one.
+# That is what we get rid of next.
 
 # %% [markdown]
 # ## 3 · Noise plus noise is noise
@@ -189,10 +197,11 @@ histograms(
 # %% [markdown]
 # 1.0, since *variances* add up: $0.6^2 + 0.8^2 = 0.36 + 0.64 = 1$. And it is a Gaussian. Why? Draw
 # each pair of noises $(\varepsilon_1, \varepsilon_2)$ as a point in the plane: they make a cloud
-# that is perfectly **round**, for the density $e^{-\varepsilon_1^2/2} \cdot e^{-\varepsilon_2^2/2}
-# = e^{-r^2/2}$ knows the distance $r$ from the middle and no direction. Seen along one axis, the
-# cloud's shadow is $\varepsilon_1$, a Gaussian. The sum $0.6\,\varepsilon_1 + 0.8\,\varepsilon_2$
-# is its shadow along another, slanting direction; and a round cloud has the same shadow from every
+# that is perfectly **round**, for the density
+# $e^{-\varepsilon_1^2/2} \cdot e^{-\varepsilon_2^2/2} = e^{-r^2/2}$ knows the distance $r$ from the
+# middle and no direction. Seen along one axis, the cloud's shadow is $\varepsilon_1$, a Gaussian.
+# The sum $0.6\,\varepsilon_1 + 0.8\,\varepsilon_2$ is its shadow along the slanting direction (0.6,
+# 0.8), which has length 1 since $0.6^2+0.8^2=1$; and a round cloud has the same shadow from every
 # side. Among all shapes of noise, only the Gaussian has this.
 #
 # And if the noise were something else, say the toss of a **coin**, −1 or 1? (Mean 0, variance 1 as
@@ -245,8 +254,8 @@ histogram_player(
 # soon the same bell (the black curve is what Gaussian noise would give). Sums of *many* small
 # independent things become Gaussian, whatever the things are: the **central limit theorem**.
 #
-# So the end would be the same with coins. But only with Gaussian noise is the distribution known
-# exactly at *every* $t$ in between, and a net has to be trained at every $t$.
+# So after many *small* steps the end is the same with coins. But only with Gaussian noise has every
+# $t$ in between one short formula, and a net has to be trained at every $t$.
 #
 # **Your turn:** change `coin` to something else with mean 0 and variance 1 (a coin that is 3 once
 # in ten times, and −1/3 else?) and run both cells again.
@@ -280,8 +289,9 @@ check_std_after_two(std_after_two)
 #
 # After two steps $x_0$ has the factor $\sqrt{(1-\beta_1)(1-\beta_2)}$, and the noise has the
 # variance $(1-\beta_2)\beta_1 + \beta_2$. Multiply out, and you find that this is
-# $1 - (1-\beta_1)(1-\beta_2)$: one minus the square of the other factor. It goes on like that with
-# every step. Two names, and we have all of it:
+# $1 - (1-\beta_1)(1-\beta_2)$: one minus the square of the other factor. It goes on like that: if
+# the noise so far has the variance $1-a$, the next step makes it $(1-\beta)(1-a) + \beta =
+# 1-(1-\beta)\,a$. Two names, and we have all of it:
 #
 # $$ \alpha_t = 1-\beta_t, \qquad
 #    \bar\alpha_t = \alpha_1 \cdot \alpha_2 \cdots \alpha_t , \qquad
@@ -342,7 +352,7 @@ for t, beta in enumerate(betas.tolist(), start=1):
 # %% [markdown]
 # To the second or third digit, as one may hope of 100,000 random copies (the mean of $n$ copies is
 # off by about $1/\sqrt n$). The jump is exact, the walk is one sample of it; and the jump needs one
-# multiplication where the walk needs 800. Training asks for thousands of noisy pictures per second,
+# line where the walk needs 800 steps. Training asks for thousands of noisy pictures per second,
 # each at another $t$. Without the jump, training would be hopelessly slow.
 
 # %% [markdown]
@@ -350,7 +360,11 @@ for t, beta in enumerate(betas.tolist(), start=1):
 #
 # *medium · 10 minutes.* In training every picture of a batch has its **own** time. `x0` and `eps`
 # have the shape (B, 3, H, W), `t` has the shape (B,) and holds whole numbers from 0 to $T$,
-# `alpha_bar` has $T + 1$ entries. No loop is needed: index, reshape, mix.
+# `alpha_bar` has $T + 1$ entries.
+#
+# No loop is needed: index, reshape, mix. `alpha_bar[t]` takes one number for each picture, shape
+# (B,); `.reshape(-1, 1, 1, 1)` makes its shape (B, 1, 1, 1), and then PyTorch uses each number for
+# all the pixels of its picture.
 
 # %%
 from flowerdiff.checks.forward import check_add_noise
@@ -419,7 +433,7 @@ picture(
 # $$ \mathrm{SNR}(t) = \frac{\bar\alpha_t}{1-\bar\alpha_t} . $$
 #
 # At 1, there is as much picture as noise. (We count the picture's own variance as 1. Really it is
-# somewhat less, and about the same for all pictures.)
+# less, about a quarter, for some pictures a half and for some a tenth.)
 #
 # > **Predict.** Half-way, at $t = 400$, which schedule has more of the picture left, linear or
 # > cosine? And whose curve of $\beta_t$ shoots up at the end?
@@ -455,8 +469,8 @@ curves(
 # (section 7 shows why). Cosine and zero-terminal end at (almost) no picture at all, so their last
 # $\beta_t$ must be near 1: the last step throws away what is left.
 #
-# Linear and zero-terminal are the same to the eye. Only the SNR, on its logarithmic scale, shows
-# where they part.
+# The $\bar\alpha_t$ of linear and zero-terminal are the same to the eye. Only the two logarithmic
+# panels, β and SNR, show where they part.
 #
 # The cosine in code: `offset` keeps the first steps from being too small. The library also keeps
 # the last $\beta$ below 1, so we compare all but the last entry.
@@ -520,9 +534,9 @@ check_time_of(time_of)
 # ## 6 · What is left at the end
 #
 # The sampler begins with pure noise. Training ends with $x_T$, and we hope that this is the same.
-# For the paper's numbers, $T = 800$ and $\beta_T = 0.02$, it is not quite:
+# For our linear schedule, $T = 800$ and $\beta_T = 0.02$, it is not quite:
 #
-# $$ \bar\alpha_T = \prod_{t=1}^{800}(1-\beta_t) = 0.0003, \qquad \sqrt{\bar\alpha_T} = 0.0175 . $$
+# $$ \bar\alpha_T = \prod_{t=1}^{800}(1-\beta_t) = 0.000305,\quad \sqrt{\bar\alpha_T} = 0.0175 . $$
 #
 # Every pixel of $x_T$ still has 1.75 % of its old brightness in it, below noise of standard
 # deviation 1. Nobody can see that. But a net has more than eyes.
@@ -630,9 +644,10 @@ check_zero_terminal(zero_terminal)
 
 # %% [markdown]
 # The library's `zero_terminal_snr` differs in two small things: it stretches so that the *first
-# step* stays as it was, and it ends at $2^{-30}$ instead of 0. For with an exact 0 the equation
-# for $x_0$ would divide by zero at $t = T$: a net that predicts noise has nothing to predict where
-# there is nothing but noise. (A later lesson has another thing to predict, $v$, that works there.)
+# step* stays as it was, and it ends at $2^{-30}$ instead of 0. For with an exact 0 the equation for
+# $x_0$ would divide by zero at $t = T$. There $x_T$ *is* the noise: a net that predicts noise has
+# only to copy its input, and says nothing about the picture. (A later lesson has another thing to
+# predict, $v$, that works there.)
 
 # %% [markdown]
 # ## 7 · Larger pictures
@@ -701,7 +716,7 @@ picture(
 
 # %% [markdown]
 # All alike, apart from the luck of the noise: $t = 100$ at 16 pixels is as far from the picture as
-# $t \approx 420$ at 128. A schedule in which every size has this SNR at the *same* $t$ is the last
+# $t = 427$ at 128. A schedule in which every size has this SNR at the *same* $t$ is the last
 # exercise.
 
 # %% [markdown]
@@ -737,8 +752,9 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **a root is missing: `alpha_bar * x0`.** *It shows:* pictures are too dark, `x_t.std()` is not
-#   near 1. *The rule:* shares are of *variance*; what you multiply with is a root.
+# - **a root is missing: `alpha_bar * x0`.** *It shows:* everything turns greyer, and pure noise put
+#   in comes out with a std well below 1. *The rule:* shares are of *variance*; what you multiply
+#   with is a root.
 # - **`alpha[t]` for `alpha_bar[t]`.** *It shows:* there is hardly any noise at any $t$. *The
 #   rule:* the jump takes *all* steps together: the bar.
 # - **`cumsum` for `cumprod`.** *It shows:* negative shares. *The rule:* shares of shares multiply.

@@ -31,6 +31,11 @@ def _variance_for_std(x0, t, alpha_bar, eps):
     return ab.sqrt() * x0 + (1 - ab) * eps
 
 
+def _difference_of_roots(x0, t, alpha_bar, eps):
+    ab = _per_image(alpha_bar[t], x0)
+    return ab.sqrt() * x0 + (1 - ab.sqrt()) * eps
+
+
 def _one_step(x0, t, alpha_bar, eps):
     alpha = torch.cat([alpha_bar[:1], alpha_bar[1:] / alpha_bar[:-1]])
     return _mix(_per_image(alpha[t], x0), x0, eps)
@@ -81,6 +86,11 @@ check_add_noise = Exercise(
         Mistake(
             "the noise is multiplied with its variance; it wants its standard deviation, the root.",
             _variance_for_std,
+        ),
+        Mistake(
+            "the root of a difference is not the difference of roots: sqrt(1 - alpha_bar) is not "
+            "1 - sqrt(alpha_bar).",
+            _difference_of_roots,
         ),
         Mistake(
             "that is alpha_t, a single step; the jump from 0 to t takes alpha_bar[t] as it is.",

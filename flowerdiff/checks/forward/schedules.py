@@ -49,7 +49,7 @@ check_time_of = Exercise(
             lambda ab, snr: _first(_snr(ab).sqrt() < snr),
         ),
         Mistake(
-            "your ratio is upside down: signal over noise, not noise over signal.",
+            "either your ratio is upside down (it is signal over noise), or you wrote > for <.",
             lambda ab, snr: _first((1 - ab) / ab < snr),
         ),
         Mistake(
@@ -98,6 +98,10 @@ check_zero_terminal = Exercise(
             lambda ab: (ab.sqrt() - ab[-1].sqrt()) ** 2,
         ),
         Mistake("that is the root; square it again.", _root),
+        Mistake(
+            "you shift the root by alpha_bar[-1]; shift it by its own last entry, root[-1].",
+            lambda ab: ((ab.sqrt() - ab[-1]) / (1 - ab[-1])) ** 2,
+        ),
         Mistake(
             "only the last entry is 0, and the step to it takes away at once all that was left. "
             "Shift the whole curve.",

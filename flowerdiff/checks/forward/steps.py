@@ -117,6 +117,10 @@ check_std_after_two = Exercise(
             lambda b1, b2: (b1 + (1 - b1) ** 2 * b2) ** 0.5,
         ),
         Mistake(
+            "which step shrinks the first noise? The second one, so the factor has beta_2 in it.",
+            lambda b1, b2: ((1 - b1) * b1 + b2) ** 0.5,
+        ),
+        Mistake(
             "a factor f makes a variance f^2 times as large. The factor is sqrt(1 - beta_2), so "
             "f^2 is ...",
             lambda b1, b2: ((1 - b2) ** 0.5 * b1 + b2) ** 0.5,
@@ -147,6 +151,10 @@ check_alpha_bars = Exercise(
             "the right numbers, but one too few: the first entry is that of t = 0, the clean "
             "picture, where all of it is left.",
             lambda beta: (1 - beta).cumprod(0),
+        ),
+        Mistake(
+            "the right numbers, but the 1 belongs in front: it is the entry of t = 0.",
+            lambda beta: torch.cat([(1 - beta).cumprod(0), beta.new_ones(1)]),
         ),
         Mistake(
             "you add the betas up (cumsum): shares are multiplied. Half of a half is a quarter.",
