@@ -82,21 +82,32 @@ def evaluate(args: argparse.Namespace) -> int:
     """Measure a model against real flowers: KID, FID, recognition, diversity, copies."""
     from flowerdiff.evaluate import Evaluation, evaluate
 
-    options = {key: getattr(args, key) for key in ("model", "source", "n", "w", "sampler", "steps")}
+    names = ("model", "source", "n", "w", "sampler", "steps", "features", "quality")
+    options = {key: getattr(args, key) for key in names}
     print(evaluate(Evaluation(**options), Path(args.out)).read_text())
     return 0
 
 
 def weights(args: argparse.Namespace) -> int:
-    """List the models in the package, checked against their hashes; with a name, print its card."""
+    """List the files of weights; with a model's name, print its card; with get, download others."""
     from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, load_pretrained
+    from flowerdiff.metrics import weights
+    from flowerdiff.metrics.download import get
 
-    for name in [args.name] if args.name else PRETRAINED:
+    if args.name[:1] == ["get"]:
+        for file in weights.named(args.name[1:]):
+            print(f"{file.file}  {file.size}, {file.licence}")
+            print(f"is in {get(file, args.mirror).parent}")
+        return 0
+    for name in args.name or PRETRAINED:
         model = load_pretrained(name)
         megabytes = (WEIGHTS / f"{name}.safetensors").stat().st_size / 1e6
         print(f"{name}  {megabytes:.1f} MB, hash right  {model}")
         if args.name:
             print(json.dumps(model.card, indent=2))
+    for name, file in weights.FILES.items() if not args.name else ():
+        here = "here" if file.path.is_file() else f"flowerdiff weights get {name}"
+        print(f"{name}  {file.size}, {file.use}: {here}")
     return 0
 
 
@@ -137,8 +148,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--w", type=float, default=1.0, help="guidance weight; -1 for no class (1)")
     sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
     sub.add_argument("--steps", type=_steps, default=25, help="sampling steps, or all (25)")
+    features = ["efficientnet-lite0", "inception"]
+    sub.add_argument(
+        "--features", default=features[0], choices=features, help="inception: as published"
+    )
+    sub.add_argument(
+        "--quality", nargs="+", default=[], choices=["niqe", "brisque", "cnn-iqa", "is"],
+        help="more scores; the first three need the extra quality, for non-commercial use only",
+    )  # fmt: skip
     sub.add_argument("--out", required=True, help="folder to write to, outside the project")
-    command(weights).add_argument("name", nargs="?", help="print this model's card")
+    sub = command(weights)
+    sub.add_argument("name", nargs="*", help="a model; or get, then inception, niqe, ... or all")
+    sub.add_argument("--mirror", help="address of a folder that has the files, for get")
     return parser
 
 

@@ -8,13 +8,19 @@ classes are not even, 27 to 206 images in Oxford-102: that alone makes a KID of 
 In DIR: `scores.json`, `scores.md`, `samples/` and `real-*.safetensors` (run again to go on after a
 stop; a copy of the latter saves another DIR some minutes), and `nearest.png`, which shows real
 photographs.
+
+`--quality niqe brisque cnn-iqa is` adds scores that look at one set of images alone, and
+`--features inception` measures over the features of published FIDs; for the files that they need,
+see `flowerdiff weights`.
 """
 
 import hashlib
 import json
 import platform
+import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,18 +37,26 @@ from flowerdiff.metrics import (
     Extractor,
     Features,
     Measured,
+    Score,
     copies_found,
     efficientnet_lite0,
+    inception,
+    inception_logits,
+    inception_score,
+    judge,
     measure,
     memorisation,
     nearest_pairs,
     table,
 )
+from flowerdiff.metrics.quality import QUALITIES
+from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
 from flowerdiff.sampling import SAMPLERS, noise
 
 BATCH = 30  # samples at a time, and in each file
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
+IF_USED = {"pyiqa": "pyiqa", "torch_fidelity": "torch-fidelity"}  # their modules and packages
 HOME = Path(__file__).resolve().parents[1]  # of flowerdiff, where no real photograph may lie
 
 
@@ -56,17 +70,21 @@ class Evaluation:
     w: float = 1.0
     sampler: str = "ddim"  # one of SAMPLERS
     steps: int | None = 25  # None is all
+    features: str = "efficientnet-lite0"  # or inception
+    quality: tuple[str, ...] = ()  # of QUALITIES, or is
 
 
 def evaluate(asked: Evaluation, out: Path) -> Path:
     """Draw, measure and write; returns the path of the table. Shows progress.
 
-    Raises MissingExtra within a second, ValueError if the model and the flowers do not go together.
+    Raises MissingExtra or MissingWeights within a second, ValueError if the model and the flowers
+    do not go together.
     """
     began = time.perf_counter()
     if asked.n < 3:
         raise ValueError(f"n is {asked.n}; the scores need 3 samples at the very least")
-    extractor = efficientnet_lite0()
+    judges = judges_named(asked.quality)
+    extractor = inception() if asked.features == "inception" else efficientnet_lite0()
     model, digest = _model(asked.model)
     train, validation = (
         load_flowers(asked.source, size=model.image_size, split=split)
@@ -74,6 +92,8 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     )
     if list(model.class_names) != list(train.class_names):
         raise ValueError(f"{asked.model} draws other classes than {asked.source} shows")
+    with warnings.catch_warnings(action="ignore"):  # an error now, not when the samples are drawn
+        judge(judges, *2 * [validation.images[:2]])
     out.mkdir(parents=True, exist_ok=True)
     known, mirrored, real = real_features(extractor, train, validation, out)
     samples, drawing = draw(model, asked, digest, extractor, out / "samples")
@@ -81,7 +101,9 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         rows = measure(samples, known, real, by_class=asked.w > -1)
+        rows += judge(judges, samples.images, real.images)
     found = memorisation(samples, known, mirrored, real)
+    used = [package for module, package in IF_USED.items() if module in sys.modules]
     results = {
         # Of a path only its end: the folders of the machine are nobody's business.
         "asked": asdict(asked)
@@ -95,7 +117,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         "drawing_seconds": round(drawing, 1),  # all of it, earlier runs of this command included
         "seconds": round(time.perf_counter() - began, 1),  # this run
         "machine": f"{platform.machine()}, threads: {torch.get_num_threads()}",
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": {name: metadata.version(name) for name in (*PACKAGES, *used)},
         "made": time.strftime("%Y-%m-%d"),
     }
     (out / "scores.json").write_text(json.dumps(results, indent=2) + "\n")
@@ -107,6 +129,22 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         save_png(out / "nearest.png", picture)
         tqdm.write(f"{out / 'nearest.png'} shows training images: do not publish photographs")
     return out / "scores.md"
+
+
+def judges_named(names: tuple[str, ...]) -> list[Callable[[Tensor], Score]]:
+    """The scores of these names, ready to look at images. Raises MissingWeights for any of them
+    before the first is made ready, which takes seconds.
+    """
+    for name in names:
+        FILES["inception" if name == "is" else name].require()
+    judges = []
+    for name in names:
+        if name == "is":
+            classes = inception_logits()
+            judges.append(lambda images, classes=classes: inception_score(classes(images)))
+        else:
+            judges.append(QUALITIES[name]())
+    return judges
 
 
 def page(results: dict, scores: str) -> str:

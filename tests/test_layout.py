@@ -26,12 +26,15 @@ MAY_IMPORT = {
     "store": set(),
     "schedule": set(),
     "unet": set(),
+    "netinfo": {"unet"},
     "garden": set(),
     "pictures": set(),
+    "colour": set(),
     "guidance": {"schedule"},
     "sampling": {"schedule"},
     "mixture": {"schedule"},
     "stream": {"guidance"},
+    "augment": {"stream"},
     "training": {"schedule", "guidance", "store", "stream"},
     "oxford": {"pictures"},
     "data": {"garden", "oxford", "pictures"},
@@ -41,9 +44,9 @@ MAY_IMPORT = {
     "evaluate": {"checkpoint", "data", "guidance", "metrics", "sampling", "store"},
     "plots": set(),
     "checks": set(),
-    "widgets": {"guidance", "plots", "sampling", "schedule"},
+    "widgets": {"colour", "guidance", "netinfo", "plots", "sampling", "schedule"},
     "doctor": {"checkpoint", "data", "oxford"},
-    "cli": {"checkpoint", "doctor", "evaluate", "guidance", "run", "sampling"},
+    "cli": {"checkpoint", "doctor", "evaluate", "guidance", "metrics", "run", "sampling"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

