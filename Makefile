@@ -15,10 +15,11 @@ WORKERS ?= 2
 
 BIN := $(VENV)/bin
 LAB := $(VENV)/.installed-lab
+DOCS := $(VENV)/.installed-docs
 TEST := $(VENV)/.installed-test
 PYTEST = $(BIN)/python -m pytest
 
-.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser lint format notebooks clean
+.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser lint format notebooks docs clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -36,9 +37,14 @@ $(LAB): pyproject.toml
 	$(BIN)/python -m pip install $(PIP_ARGS) -e '.[notebooks]'
 	@touch $@
 
+$(DOCS): $(LAB)
+	$(BIN)/python -m pip install $(PIP_ARGS) -e '.[docs]'
+	@touch $@
+
+# What the pages are made with is in it: they are tested.
 $(TEST): $(LAB)
 	$(BIN)/python -m pip install $(PIP_ARGS) -e '.[test]'
-	@touch $@
+	@touch $(DOCS) $@
 
 test: browser lint test-unit test-notebooks test-browser ## lint and all tests
 
@@ -48,11 +54,12 @@ test-fast: $(TEST) ## unit tests without the slow ones and the browser: after ev
 test-unit: $(TEST) ## unit tests, the slow ones too
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser"
 
+# Not -p tests.notebook_times: torch-fidelity installs a package of the name `tests`.
 test-notebooks: $(TEST) ## run every cell of every lesson
 	$(BIN)/python tools/build_notebooks.py --check
-	$(PYTEST) -p tests.notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
+	PYTHONPATH=tests $(PYTEST) -p notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
 
-test-browser: browser ## the widgets, moved by a real browser
+test-browser: browser ## the widgets and the site, moved by a real browser
 	$(PYTEST) -m browser
 
 browser: $(TEST) ## find a Chromium or Chrome, or install one
@@ -68,6 +75,9 @@ format: $(TEST) ## let ruff put the code in order
 
 notebooks: $(TEST) ## build both editions of notebooks/*.ipynb from notebooks/*.py
 	$(BIN)/python tools/build_notebooks.py
+
+docs: $(DOCS) ## the site, from the built notebooks: open build/site/index.html, no server needed
+	$(BIN)/python tools/build_docs.py
 
 clean: ## remove caches and builds; keeps the environment, runs/ and samples/
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis test-results

@@ -1,4 +1,4 @@
-"""The command line: flowerdiff lab | doctor | train | sample | evaluate | weights."""
+"""The command line: flowerdiff lab | doctor | train | sample | evaluate | study | weights."""
 
 import argparse
 import json
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+STUDY = Path(__file__).resolve().parents[1] / "configs" / "study.toml"
 
 
 def lab(args: argparse.Namespace) -> int:
@@ -50,21 +52,14 @@ def sample(args: argparse.Namespace) -> int:
     import torch
 
     from flowerdiff.checkpoint import load_model, load_pretrained
-    from flowerdiff.guidance import guided
+    from flowerdiff.draw import draw
     from flowerdiff.pixels import grid, save_png, to_uint8
-    from flowerdiff.sampling import SAMPLERS, noise
 
     model = load_model(args.model) if args.model else load_pretrained()
     label = model.null_label if args.label == "any" else model.label(args.label)
     seeds = list(range(args.seed, args.seed + args.n))
-    x_T = noise(seeds, model.schedule.T, (3, model.image_size, model.image_size))
-    own_noise = {"seeds": seeds} if args.sampler == "ddpm" else {}
-    with torch.inference_mode():
-        *_, last = SAMPLERS[args.sampler](
-            guided(model, args.w, model.null_label), model.schedule, x_T,
-            torch.full((args.n,), label), steps=args.steps, clip_x0=1.0, **own_noise,
-        )  # fmt: skip
-    images = to_uint8(last.x_t)
+    labels = torch.full((args.n,), label)
+    images = to_uint8(draw(model, seeds, labels, args.w, args.sampler, args.steps))
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +80,43 @@ def evaluate(args: argparse.Namespace) -> int:
     names = ("model", "source", "n", "w", "sampler", "steps", "features", "quality")
     options = {key: getattr(args, key) for key in names}
     print(evaluate(Evaluation(**options), Path(args.out)).read_text())
+    return 0
+
+
+def study(args: argparse.Namespace) -> int:
+    """Run the paper's study; again to go on after a stop."""
+    from accelerate import PartialState
+
+    from flowerdiff.study import (
+        cost_table,
+        estimate,
+        read_study,
+        report,
+        spread,
+        work,
+        worker_command,
+    )  # fmt: skip
+
+    out = Path(args.out)
+    chosen = read_study(args.config, args.scale, out, args.source).only(args.rows)
+    if args.dry_run:
+        print(cost_table(estimate(chosen)))
+        return 0
+    if args.workers:
+        options = dict(option.split("=", 1) for option in args.options)
+        jobs = spread(worker_command(args), out, args.workers, args.launcher, options)
+        print(f"{len(jobs)} workers; what they say is in {out / 'jobs'}", flush=True)
+        if args.launcher == "local":
+            for job in jobs:
+                job.result()
+        else:
+            print(f"jobs {', '.join(job.job_id for job in jobs)}; again with --report to look")
+            return 0
+    elif not args.report and not work(chosen, out):
+        print("the rest is being worked on by others", file=sys.stderr)
+    if args.no_report or not PartialState().is_main_process:
+        return 0
+    print(f"the tables are in {report(chosen, out, Path(args.report or out / 'report'))}")
     return 0
 
 
@@ -157,6 +189,21 @@ def _parser() -> argparse.ArgumentParser:
         help="more scores; the first three need the extra quality, for non-commercial use only",
     )  # fmt: skip
     sub.add_argument("--out", required=True, help="folder to write to, outside the project")
+    sub = command(study)
+    sub.add_argument("--scale", required=True, help="paper or laptop; see the config")
+    sub.add_argument("--out", required=True, help="folder of the runs")
+    sub.add_argument("--source", help="the flowers, if not where the config says")
+    sub.add_argument("--config", default=STUDY, type=Path, help="a TOML file (configs/study.toml)")
+    sub.add_argument("--rows", nargs="+", default=[], help="only these rows of the config")
+    sub.add_argument("--dry-run", action="store_true", help="what it would take on this machine")
+    sub.add_argument("--report", help="only write tables and figures of what is done, to here")
+    sub.add_argument("--no-report", action="store_true", help="write no tables and figures")
+    sub.add_argument("--workers", type=int, help="so many at once, started by submitit")
+    sub.add_argument("--launcher", default="local", help="submitit's cluster: local, slurm (local)")
+    sub.add_argument(
+        "--options", nargs="+", default=[], metavar="NAME=VALUE",
+        help="more of submitit's, such as slurm_partition=gpu gpus_per_node=1",
+    )  # fmt: skip
     sub = command(weights)
     sub.add_argument("name", nargs="*", help="a model; or get, then inception, niqe, ... or all")
     sub.add_argument("--mirror", help="address of a folder that has the files, for get")

@@ -26,13 +26,14 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from accelerate import PartialState
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from flowerdiff import store
 from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, FlowerModel, load_model, load_pretrained
 from flowerdiff.data import Flowers, load_flowers
-from flowerdiff.guidance import guided
+from flowerdiff.draw import draw
 from flowerdiff.metrics import (
     Extractor,
     Features,
@@ -52,7 +53,6 @@ from flowerdiff.metrics import (
 from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
-from flowerdiff.sampling import SAMPLERS, noise
 
 BATCH = 30  # samples at a time, and in each file
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
@@ -86,6 +86,9 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     judges = judges_named(asked.quality)
     extractor = inception() if asked.features == "inception" else efficientnet_lite0()
     model, digest = _model(asked.model)
+    for net in (model.net, extractor.net):
+        if isinstance(net, nn.Module):
+            net.to(PartialState().device)  # a GPU, if there is one
     train, validation = (
         load_flowers(asked.source, size=model.image_size, split=split)
         for split in ("train", "validation")
@@ -96,7 +99,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         judge(judges, *2 * [validation.images[:2]])
     out.mkdir(parents=True, exist_ok=True)
     known, mirrored, real = real_features(extractor, train, validation, out)
-    samples, drawing = draw(model, asked, digest, extractor, out / "samples")
+    samples, drawing = draw_all(model, asked, digest, extractor, out / "samples")
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -170,23 +173,9 @@ def _model(name: str) -> tuple[FlowerModel, str]:
 def real_features(
     extractor: Extractor, train: Flowers, validation: Flowers, out: Path
 ) -> tuple[Measured, Features, Measured]:
-    """Training images, the features of their mirror images, validation images.
-
-    Features are kept in a file in `out`. Its name has a hash of the pixels and of the extractor's
-    name: other flowers, other file.
-    """
+    """Training images, the features of their mirror images, validation images."""
     parts = {"train": train.images, "validation": validation.images}
-    key = hashlib.sha256(extractor.name.encode())
-    for images in parts.values():
-        key.update(images.numpy().tobytes())
-    path = out / f"real-{key.hexdigest()[:16]}.safetensors"
-    if path.exists():
-        values, _ = store.read(path)
-    else:
-        parts["mirrored"] = train.images.flip(-1)
-        values = {name: extractor(part, progress=name).values for name, part in parts.items()}
-        store.write(path, values, {"extractor": extractor.name})
-    features = {name: Features(part, extractor.name) for name, part in values.items()}
+    features = kept_features(extractor, parts | {"mirrored": train.images.flip(-1)}, out)
     return (
         Measured(train.images, train.labels, features["train"]),
         features["mirrored"],
@@ -194,7 +183,21 @@ def real_features(
     )
 
 
-def draw(
+def kept_features(extractor: Extractor, parts: dict[str, Tensor], out: Path) -> dict[str, Features]:
+    """Features of uint8 images (N, 3, S, S), by name; from a file in `out` if it has just these."""
+    key = hashlib.sha256(extractor.name.encode())
+    for name, images in parts.items():
+        key.update(name.encode() + images.numpy().tobytes())
+    path = out / f"real-{key.hexdigest()[:16]}.safetensors"
+    if path.exists():
+        values, _ = store.read(path)
+    else:
+        values = {name: extractor(part, progress=name).values for name, part in parts.items()}
+        store.write(path, values, {"extractor": extractor.name})
+    return {name: Features(part, extractor.name) for name, part in values.items()}
+
+
+def draw_all(
     model: FlowerModel, asked: Evaluation, digest: str, extractor: Extractor, folder: Path
 ) -> tuple[Measured, float]:
     """asked.n samples with seeds 0.., going round the classes, and the seconds it took.
@@ -211,7 +214,9 @@ def draw(
         batch, note = store.read(path) if path.exists() else ({}, {})
         if note.get("asked_for") != asked_for:
             began = time.perf_counter()
-            images = sample(model, asked, seeds.tolist(), labels[seeds])
+            images = to_uint8(
+                draw(model, seeds.tolist(), labels[seeds], asked.w, asked.sampler, asked.steps)
+            )
             note = {"asked_for": asked_for, "seconds": time.perf_counter() - began}
             batch = {"images": images, "features": extractor(images).values}
             store.write(path, batch, note)
@@ -219,15 +224,3 @@ def draw(
         seconds += note["seconds"]
     images, values = (torch.cat([b[part] for b in batches]) for part in ("images", "features"))
     return Measured(images, labels, Features(values, extractor.name)), seconds
-
-
-def sample(model: FlowerModel, asked: Evaluation, seeds: list[int], labels: Tensor) -> Tensor:
-    """One image per seed and label, uint8 (B, 3, S, S)."""
-    x_T = noise(seeds, model.schedule.T, (3, model.image_size, model.image_size))
-    own_noise = {"seeds": seeds} if asked.sampler == "ddpm" else {}
-    with torch.inference_mode():
-        *_, last = SAMPLERS[asked.sampler](
-            guided(model, asked.w, model.null_label), model.schedule, x_T, labels,
-            steps=asked.steps, clip_x0=1.0, **own_noise,
-        )  # fmt: skip
-    return to_uint8(last.x_t)

@@ -4,6 +4,7 @@
     source = "garden"               # as for load_flowers: "hub", "garden", or a path
     size = 32                       # pixels
     start_from = "model.safetensors"  # optional: begin with these weights instead of random ones
+    augment = "flip"                # optional: another of flowerdiff.augment.AUGMENTATIONS
 
     [net]                           # the class in flowerdiff.unet, and its config's fields
     kind = "CompactUNet"
@@ -34,11 +35,11 @@ from accelerate import PartialState
 from tqdm import tqdm
 
 from flowerdiff import schedule as schedules
+from flowerdiff.augment import AUGMENTATIONS
 from flowerdiff.checkpoint import FlowerModel, load_model, make_net, save_model
 from flowerdiff.data import Flowers, load_flowers
-from flowerdiff.guidance import guided
+from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
-from flowerdiff.sampling import ddim, noise
 from flowerdiff.training import Progress, TrainConfig, train
 
 SCHEDULES = {"linear": schedules.linear_schedule, "cosine": schedules.cosine_schedule}
@@ -54,6 +55,7 @@ class Run:
     train: TrainConfig
     split: str | None = None
     start_from: str | None = None
+    augment: str = "flip"  # one of AUGMENTATIONS
     net: dict = field(default_factory=dict)
     schedule: dict = field(default_factory=dict)
     save_every: int = 500  # steps between checkpoints
@@ -66,21 +68,18 @@ def read_run(path: str | Path) -> Run:
         fields = tomllib.loads(Path(path).read_text())
         train = fields.get("train", {}).items()
         train = {key: tuple(value) if isinstance(value, list) else value for key, value in train}
-        return Run(**fields | {"train": TrainConfig(**train)})
+        run = Run(**fields | {"train": TrainConfig(**train)})
+        if run.augment not in AUGMENTATIONS:
+            raise TypeError(f"no augment {run.augment!r}: choose from {', '.join(AUGMENTATIONS)}")
+        return run
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise ValueError(f"{path}: {error}".replace("Run.__init__() ", "")) from None
 
 
-def sample_grid(model: FlowerModel, n: int = 16, w: float = 1.0) -> torch.Tensor:
+def sample_grid(model: FlowerModel, n: int = 16) -> torch.Tensor:
     """n images (uint8 grid) of labels spread over the classes, always with seeds 0..n-1."""
     labels = torch.linspace(0, len(model.class_names) - 1, n).round().long()
-    x_T = noise(range(n), model.schedule.T, (3, model.image_size, model.image_size))
-    with torch.inference_mode():
-        walk = ddim(
-            guided(model, w, model.null_label), model.schedule, x_T, labels, steps=25, clip_x0=1.0
-        )
-        *_, last = walk
-    return grid(to_uint8(last.x_t))
+    return grid(to_uint8(draw(model, range(n), labels)))
 
 
 class RunFolder:
@@ -144,21 +143,30 @@ def train_run(config: str | Path, **changes) -> Path:
     """
     run = replace(read_run(config), **changes)
     flowers = load_flowers(run.source, size=run.size, split=run.split)
+    Path(run.out).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(config, Path(run.out) / "run.toml")
+    return train_flowers(run, flowers)
+
+
+def train_flowers(run: Run, flowers: Flowers) -> Path:
+    """`train_run` on flowers that are loaded already."""
     fields = dict(run.schedule)
     schedule = SCHEDULES[fields.pop("kind", "linear")](**fields)
     fields = {"num_classes": len(flowers.class_names)} | run.net
-    net = make_net(fields.pop("kind", "CompactUNet"), fields)
+    with torch.random.fork_rng():  # so that two runs of one seed begin with the same weights
+        torch.manual_seed(run.train.seed)
+        net = make_net(fields.pop("kind", "CompactUNet"), fields)
     if run.start_from:
         net.load_state_dict(load_model(run.start_from).net.state_dict())
 
     folder = RunFolder(run, flowers, schedule)
-    shutil.copyfile(config, folder.path / "run.toml")
     training = train(
         net,
         flowers.images,
         flowers.labels,
         schedule,
         run.train,
+        augment=AUGMENTATIONS[run.augment],
         checkpoint=folder.path / "checkpoint.safetensors",
         save_every=run.save_every,
     )

@@ -34,6 +34,7 @@ class TrainConfig:
     lr: float = 6e-4
     warmup: int = 200  # steps over which lr rises from 0
     decay: int = 0  # last steps, over which lr falls linearly to 0; `steps` is the paper's choice
+    stair: int = 1  # steps between two changes of lr; those of an epoch are the paper's choice
     grad_clip: float = 1.0
     weight_decay: float = 0.0
     ema_decay: tuple[float, ...] = (0.999,)  # one averaged copy of the weights for each
@@ -88,6 +89,7 @@ def loss_weight(schedule: Schedule, t: Tensor, prediction: str, gamma: float | N
 
 def lr_at(step: int, config: TrainConfig) -> float:
     """Learning rate for step 0, 1, ...: up over `warmup`, level, down to 0 over `decay`."""
+    step -= step % config.stair
     up = (step + 1) / max(config.warmup, 1)
     down = (config.steps - step) / max(config.decay, 1)
     return config.lr * min(1, up, down)

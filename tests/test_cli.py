@@ -65,6 +65,20 @@ def test_train_then_go_on_then_sample(tmp_path, capsys):
     assert "3 images" in capsys.readouterr().out
 
 
+def test_a_run_is_a_function_of_its_config(tmp_path):
+    config = tmp_path / "run.toml"
+    for name, seed in (("one", 0), ("again", 0), ("other", 1)):
+        torch.rand(1)  # whatever was drawn before
+        config.write_text(RUN.format(out=tmp_path / name, steps=2) + f"seed = {seed}\n")
+        assert main(["train", "--config", str(config)]) == 0
+    one, again, other = (
+        load_model(tmp_path / name / "model.safetensors").net.state_dict()
+        for name in ("one", "again", "other")
+    )
+    assert all(torch.equal(one[key], again[key]) for key in one)
+    assert any((one[key] - other[key]).abs().max() > 0.01 for key in one)
+
+
 def test_sample_writes_what_the_library_draws(tmp_path):
     arguments = ["--label", "sunflower", "--w", "0", "--steps", "2", "--seed", "7", "--n", "2"]
     assert main(["sample", *arguments, "--out", str(tmp_path)]) == 0

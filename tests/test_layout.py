@@ -29,7 +29,6 @@ MAY_IMPORT = {
     "netinfo": {"unet"},
     "garden": set(),
     "pictures": set(),
-    "colour": set(),
     "guidance": {"schedule"},
     "sampling": {"schedule"},
     "mixture": {"schedule"},
@@ -39,15 +38,22 @@ MAY_IMPORT = {
     "oxford": {"pictures"},
     "data": {"garden", "oxford", "pictures"},
     "checkpoint": {"schedule", "store", "unet"},
-    "run": {"checkpoint", "data", "guidance", "sampling", "schedule", "training"},
+    "draw": {"checkpoint", "guidance", "sampling"},
+    "run": {"augment", "checkpoint", "data", "draw", "schedule", "training"},
     "metrics": set(),
-    "evaluate": {"checkpoint", "data", "guidance", "metrics", "sampling", "store"},
+    "colour": {"metrics"},
+    "evaluate": {"checkpoint", "data", "draw", "metrics", "store"},
+    "study": {
+        "augment", "checkpoint", "data", "draw", "evaluate", "guidance", "metrics", "run",
+        "sampling", "training",
+    },
     "plots": set(),
     "checks": set(),
     "widgets": {"colour", "guidance", "netinfo", "plots", "sampling", "schedule"},
     "doctor": {"checkpoint", "data", "oxford"},
-    "cli": {"checkpoint", "doctor", "evaluate", "guidance", "metrics", "run", "sampling"},
-}
+    "cli": {"checkpoint", "doctor", "draw", "evaluate", "metrics", "run", "study"},
+    "__main__": {"cli"},
+}  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -127,8 +133,10 @@ CONDA_NAMES = {  # where conda-forge calls it otherwise
 
 def test_conda_and_pip_ask_for_the_same():
     extras = PROJECT["optional-dependencies"]
-    pip = PROJECT["dependencies"] + extras["notebooks"] + extras["metrics"] + extras["test"]
-    pip = [Requirement(r) for r in pip if not r.startswith("flowerdiff[")]
+    pip = PROJECT["dependencies"]
+    for name in ("notebooks", "metrics", "docs", "cluster", "test"):
+        pip = pip + [r for r in extras[name] if not r.startswith("flowerdiff[")]
+    pip = [Requirement(r) for r in pip]
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, with_pip = environment["dependencies"]
     assert with_pip["pip"][-1] == "-e ."

@@ -105,6 +105,12 @@ class Extractor:
                 "in its batch: call net.eval() first"
             )
 
+    @property
+    def device(self) -> torch.device:
+        """Where the net lies: `extractor.net.to("cuda")` moves it."""
+        parameters = self.net.parameters() if isinstance(self.net, nn.Module) else iter(())
+        return next((parameter.device for parameter in parameters), torch.device("cpu"))
+
     def __call__(
         self, images: Tensor | Iterable[Tensor], batch_size: int = 64, progress: str | None = None
     ) -> Features:
@@ -128,7 +134,8 @@ class Extractor:
             x = F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
         with torch.inference_mode():
             # Channels last makes this kind of net half as fast again on a CPU.
-            values = self.net(x.to(memory_format=torch.channels_last)).float()
+            x = x.to(self.device, memory_format=torch.channels_last)
+            values = self.net(x).float().cpu()
         if values.ndim != 2 or len(values) != len(pixels):
             raise ValueError(
                 f"{self.name} made {tuple(values.shape)} of {len(pixels)} images; features are "

@@ -1,0 +1,7 @@
+"""`python -m flowerdiff`, for `accelerate launch -m flowerdiff`."""
+
+import sys
+
+from flowerdiff.cli import main
+
+sys.exit(main())

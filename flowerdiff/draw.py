@@ -1,0 +1,35 @@
+"""From seeds and labels to images, with a whole model: the loop of every command that draws."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from flowerdiff.checkpoint import FlowerModel
+from flowerdiff.guidance import guided
+from flowerdiff.sampling import SAMPLERS, noise
+
+
+def draw(
+    model: FlowerModel,
+    seeds: Sequence[int],
+    labels: Tensor,
+    w: float = 1.0,
+    sampler: str = "ddim",
+    steps: int | None = 25,
+    clip_x0: float | None = 1.0,
+) -> Tensor:
+    """One image per seed and label (B,): floats (B, 3, S, S) on the CPU, near [-1, 1].
+
+    The net is asked where it lies: `model.net.to("cuda")` draws on a GPU, with the same noise.
+    w: guidance weight, -1 for no class. sampler: one of SAMPLERS. steps, clip_x0: as for those.
+    """
+    device = next(model.net.parameters()).device
+    x_T = noise(seeds, model.schedule.T, (3, model.image_size, model.image_size)).to(device)
+    own_noise = {"seeds": seeds} if sampler == "ddpm" else {}
+    with torch.inference_mode():
+        *_, last = SAMPLERS[sampler](
+            guided(model, w, model.null_label), model.schedule, x_T, labels.to(device),
+            steps=steps, clip_x0=clip_x0, **own_noise,
+        )  # fmt: skip
+    return last.x_t.cpu()

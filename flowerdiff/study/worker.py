@@ -1,0 +1,184 @@
+"""Work through the grid: train, measure, write; any number of workers, and go on after any stop.
+
+A run is done when its `result.json` is there. While somebody works on it he holds the lock of its
+folder, and lets go of it when he dies. So the same command on as many machines as you like, with
+one shared folder, is a cluster; `spread` starts such workers through submitit, here or on Slurm.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import timedelta
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from filelock import FileLock, Timeout
+
+from flowerdiff.checkpoint import load_model
+from flowerdiff.data import Flowers
+from flowerdiff.metrics import require_extra
+from flowerdiff.pixels import grid, save_png
+from flowerdiff.run import train_flowers
+from flowerdiff.study.grid import Study, StudyRun
+from flowerdiff.study.measure import Instruments, make_instruments, measure_run, real_scores, walk
+
+PACKAGES = ("flowerdiff", "torch", "torchmetrics", "timm", "scikit-learn", "pyiqa")
+SHOWN = 24  # images in a run's samples.png
+
+
+def work(study: Study, out: Path) -> bool:
+    """Do what is left to do of the study; False if others are still working on a part of it."""
+    # While one process measures, the others wait for it: longer than torch would let them.
+    state = PartialState(timeout=timedelta(hours=12))
+    if not any(_to_do(out, run) for run in study.runs):
+        return True
+    flowers, held_out = study.flowers()
+    by = None
+    for run in study.runs:
+        lock = FileLock(out / run.name / "lock")
+        if not _ours(state, out, run, lock):
+            continue
+        try:
+            if by is None:  # seconds to minutes, so only if there is something to measure
+                by = make_instruments(study.measures, flowers, held_out, out)
+                if state.is_main_process:
+                    write(out / "real.json", {"scores": real_scores(by), "missing": by.missing})
+            do(run, study, flowers, by, out / run.name)
+        except FloatingPointError as error:  # a run that diverges is a result too
+            about = _about(run, study, flowers)
+            write(out / run.name / "result.json", about | {"failed": str(error)})
+        finally:
+            lock.release()
+    return not any(_to_do(out, run) for run in study.runs)
+
+
+def do(run: StudyRun, study: Study, flowers: Flowers, by: Instruments, folder: Path) -> None:
+    """One run, from where its checkpoint left off to its result.json."""
+    state = PartialState()
+    if state.is_main_process:
+        print(f"{run.name}: {run.run.train.steps:,} steps", flush=True)
+    train_flowers(run.run, flowers)
+    state.wait_for_everyone()
+    models = [load_model(folder / name) for name in _model_files(run)]
+    for model in models:
+        model.net.to(state.device)
+    scores, images = measure_run(run, *models, by, study.measures)
+    if state.is_main_process:
+        save_png(folder / "samples.png", grid(images[:SHOWN], columns=8))
+        save_png(folder / "walk.png", walk(models[0]))
+        last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
+        write(folder / "result.json", _about(run, study, flowers) | {"training": last} | scores)
+        (folder / "checkpoint.safetensors").unlink()  # four times the model, and of no more use
+    state.wait_for_everyone()
+
+
+def write(path: Path, results: dict) -> None:
+    """A whole JSON file or none."""
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    part.replace(path)
+
+
+def worker_command(args) -> list[str]:
+    """The command of one worker: that of the command line's `args`, without what starts workers."""
+    command = [sys.executable, "-m", "flowerdiff", "study", "--no-report"]
+    for name in ("scale", "out", "source", "config"):
+        if getattr(args, name) is not None:
+            command += [f"--{name}", str(getattr(args, name))]
+    return command + (["--rows", *args.rows] if args.rows else [])
+
+
+def spread(
+    command: list[str], out: Path, workers: int, cluster: str, options: dict[str, str]
+) -> list:
+    """Start workers, each with `command`, through submitit: the jobs.
+
+    cluster: "local" for processes of this machine, "slurm" for jobs of a cluster. options: more of
+    submitit's, such as slurm_partition, gpus_per_node or timeout_min. Raises MissingExtra.
+    """
+    require_extra(["submitit"], "pip install 'flowerdiff[cluster]'")
+    import submitit
+
+    executor = submitit.AutoExecutor(folder=out / "jobs", cluster=cluster)
+    executor.update_parameters(name="flowerdiff-study", **{"timeout_min": 24 * 60} | options)
+    # Two workers with all threads each would wait for one another most of the time.
+    threads = max(1, (os.cpu_count() or 1) // workers) if cluster == "local" else None
+    environment = {"OMP_NUM_THREADS": str(threads)} if threads else {}
+    return [executor.submit(_worker, command, environment) for _ in range(workers)]
+
+
+def _worker(command: list[str], environment: dict[str, str]) -> int:
+    # A process of its own: OMP_NUM_THREADS counts only before torch is imported.
+    return subprocess.run(command, env=os.environ | environment, check=True).returncode
+
+
+def _to_do(out: Path, run: StudyRun) -> bool:
+    return not (out / run.name / "result.json").exists()
+
+
+def _ours(state: PartialState, out: Path, run: StudyRun, lock: FileLock) -> bool:
+    """Whether the run is to do, and we hold its lock now. Under `accelerate launch` the first
+    process looks and holds it, for all.
+    """
+    ours = False
+    if state.is_main_process and _to_do(out, run):
+        (out / run.name).mkdir(parents=True, exist_ok=True)
+        with suppress(Timeout):
+            lock.acquire(blocking=False)
+            ours = _to_do(out, run)  # or somebody finished it between our look and our lock
+    return broadcast_object_list([ours])[0] if state.num_processes > 1 else ours
+
+
+def _model_files(run: StudyRun) -> tuple[str, str]:
+    return "model.safetensors", f"model-{run.run.train.ema_decay[1]}.safetensors"
+
+
+def _about(run: StudyRun, study: Study, flowers: Flowers) -> dict:
+    """Everything that a reader of the numbers must know."""
+    # Of a path only its end: the folders of the machine are nobody's business.
+    settings = asdict(run.run) | {"out": run.name, "source": Path(study.source).name}
+    settings["train"] = {
+        key: str(value) if isinstance(value, float) and math.isinf(value) else value
+        for key, value in settings["train"].items()
+    }
+    return {
+        "name": run.name,
+        "row": run.row,
+        "title": run.title,
+        "conditional": run.conditional,
+        "seed": run.seed,
+        "base": run.base,
+        "scale": study.scale,
+        "settings": settings,
+        "data": f"{len(flowers):,} images of {len(flowers.class_names)} classes at {study.size} px",
+        "measures": asdict(study.measures),
+        "versions": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
+        "machine": machine(),
+        "made": time.strftime("%Y-%m-%d"),
+    }
+
+
+def machine() -> str:
+    """Processor, threads and GPU, in words."""
+    words = [platform.machine(), f"{torch.get_num_threads()} threads"]
+    if torch.cuda.is_available():
+        words.append(f"{PartialState().num_processes} x {torch.cuda.get_device_name()}")
+    return ", ".join(words)
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
