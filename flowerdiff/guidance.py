@@ -28,6 +28,9 @@ def guided(model: Model, w: float, null_label: int) -> Model:
 
     w = 0 and w = -1 are exactly the conditional and the unconditional model, at the cost of one
     evaluation; any other w costs two, made as one batch of 2 B.
+
+    null_label: what to go away from. Another class in its place is a *negative label*: towards y
+    and away from that class.
     """
 
     def unconditional(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
@@ -43,11 +46,39 @@ def guided(model: Model, w: float, null_label: int) -> Model:
     return unconditional if w == -1 else both
 
 
+def guided_between(model: Model, w: float, null_label: int, low: int, high: int) -> Model:
+    """`guided` for images at times low <= t <= high, the conditional model itself, at half the
+    cost, for all others. Kynkäänniemi et al. 2024, arXiv:2404.07724, in t instead of sigma.
+    """
+    strong = guided(model, w, null_label)
+
+    def sometimes(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        inside = (low <= t) & (t <= high)
+        if inside.all() or not inside.any():  # always so in a walk, where all images share one t
+            return (strong if inside.all() else model)(x_t, t, y)
+        eps = torch.empty_like(x_t)
+        for part, which in ((strong, inside), (model, ~inside)):
+            eps[which] = part(x_t[which], t[which], y[which])
+        return eps
+
+    return sometimes
+
+
 def guidance_scale(w: float) -> float:
-    """The `guidance_scale` of diffusers (and the s of many papers) for our w."""
+    """The `guidance_scale` of diffusers for our w: also the s of GLIDE, the w of Imagen, and the
+    gamma of those who write p(x|y)^gamma p(x)^(1 - gamma).
+    """
     return 1 + w
 
 
 def w_from_guidance_scale(scale: float) -> float:
     """Our w for a `guidance_scale` of diffusers."""
     return scale - 1
+
+
+def w_of(eps_hat: Tensor, eps_y: Tensor, eps_null: Tensor) -> float:
+    """Which w a guided prediction was made with, whatever its maker calls it: how far eps_hat lies
+    beyond eps_y, in units of the way from eps_null to eps_y. All three of one shape.
+    """
+    way = eps_y - eps_null
+    return ((eps_hat - eps_y) * way).sum().item() / way.square().sum().item()

@@ -96,6 +96,46 @@ def histograms(
     return show(figure, caption)
 
 
+def clouds(
+    panels: Mapping[str, Mapping[str, Tensor]],
+    caption: str,
+    density: Tensor | None = None,
+    limits: tuple[float, float] = (-3, 3),
+    size: float = 2.6,
+    arrows: Mapping[str, tuple[Tensor, Tensor]] | None = None,
+) -> Picture:
+    """Points in the plane: square panels side by side, {title: {name: points (N, 2)}}.
+
+    density: (G, G) over the square of `limits`, first index for x, second for y. In every panel
+    lines enclose 50, 90 and 99 % of it: where points drawn from it would lie. size: inches.
+    arrows: {title: (from (M, 2), by (M, 2))}, in black and to scale.
+    """
+    figure = _figure(size * len(panels), size)
+    for i, (title, groups) in enumerate(panels.items()):
+        axes = _axes(figure, 1, len(panels), i + 1, title=title, xlim=limits, ylim=limits)
+        axes.set_aspect("equal")
+        for (name, points), colour in zip(groups.items(), cycle(COLOURS)):
+            x, y = _array(points).T
+            axes.plot(x, y, ".", color=colour, markersize=2, alpha=0.5, label=name)
+        if density is not None:
+            at = np.linspace(*limits, len(density))
+            levels = levels_around(density, (0.99, 0.9, 0.5))
+            axes.contour(at, at, _array(density).T, levels, colors="black", linewidths=1)
+        if title in (arrows or {}):
+            tails, by = map(_array, arrows[title])
+            axes.quiver(*tails.T, *by.T, angles="xy", scale_units="xy", scale=1, width=0.008)
+        if i == 0 and len(groups) > 1:
+            axes.legend(frameon=False, fontsize=9, markerscale=4)
+    return show(figure, caption)
+
+
+def levels_around(density: Tensor, shares: Sequence[float]) -> list[float]:
+    """For each share of the mass the density at the edge of the smallest region that holds it."""
+    falling = density.flatten().sort(descending=True).values
+    held = falling.cumsum(0) / falling.sum()
+    return [falling[(held < share).sum()].item() for share in shares]
+
+
 def draw_curve(axes, name: str, curve: Curve, style: int) -> None:
     """One curve on matplotlib axes; `style` chooses colour and dash together."""
     x, y = curve if isinstance(curve, tuple) else (torch.arange(len(curve)), curve)

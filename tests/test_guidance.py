@@ -1,10 +1,22 @@
 """Guidance reduces exactly where it should, and costs what it says."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
-from flowerdiff.guidance import drop_labels, guidance_scale, guided, w_from_guidance_scale
+from flowerdiff.checkpoint import PRETRAINED
+from flowerdiff.guidance import (
+    drop_labels,
+    guidance_scale,
+    guided,
+    guided_between,
+    w_from_guidance_scale,
+    w_of,
+)
 
+RESULTS = Path(__file__).resolve().parents[1] / "docs/results/guidance.json"
 NULL = 10
 X, T, Y = torch.randn(4, 3, 8, 8), torch.tensor([1, 2, 3, 4]), torch.tensor([0, 3, 9, 3])
 
@@ -36,6 +48,29 @@ def test_other_weights_are_the_papers_formula(w):
     assert model.images == 8
 
 
+def test_a_negative_label_takes_the_place_of_the_null_label():
+    eps_y, eps_7 = Counting()(X, T, Y), Counting()(X, T, torch.full((4,), 7))
+    torch.testing.assert_close(guided(Counting(), 2.0, 7)(X, T, Y), 3 * eps_y - 2 * eps_7)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "inside", "cost"),
+    [
+        (2, 3, [False, True, True, False], 6),  # 4 with the label, 2 of them again without
+        (0, 800, [True] * 4, 8),
+        (5, 800, [False] * 4, 4),
+        (4, 4, [False, False, False, True], 5),
+    ],
+)
+def test_guidance_in_an_interval_is_each_images_own(low, high, inside, cost):
+    model = Counting()
+    eps = guided_between(model, 1.5, NULL, low, high)(X, T, Y)
+    chosen = torch.tensor(inside)[:, None, None, None]
+    expected = torch.where(chosen, guided(Counting(), 1.5, NULL)(X, T, Y), Counting()(X, T, Y))
+    assert torch.equal(eps, expected)
+    assert model.images == cost
+
+
 def test_labels_are_dropped_image_by_image():
     drop = torch.tensor([True, False, False, True])
     assert drop_labels(Y, drop, NULL).tolist() == [NULL, 3, 9, NULL]
@@ -44,3 +79,18 @@ def test_labels_are_dropped_image_by_image():
 def test_the_scale_of_other_libraries():
     assert guidance_scale(0) == 1  # their "no guidance"
     assert w_from_guidance_scale(guidance_scale(2.5)) == 2.5
+
+
+@pytest.mark.parametrize("w", [-1.0, -0.3, 0.0, 2.5])
+def test_w_can_be_told_from_the_prediction(w):
+    eps_y, eps_null = Counting()(X, T, Y), Counting()(X, T, torch.full((4,), NULL))
+    assert w_of(guided(Counting(), w, NULL)(X, T, Y), eps_y, eps_null) == pytest.approx(w, abs=1e-5)
+
+
+def test_the_recorded_measurements_are_of_the_bundled_model():
+    """If this fails, the model is another one: run tools/measure_guidance.py (15 minutes of one
+    core) and see whether what lesson 05 says of the numbers is still so.
+    """
+    recorded = json.loads(RESULTS.read_text())
+    assert recorded["model_sha256"] == PRETRAINED[recorded["model"]]
+    assert {-1, 0, 1, 4, 8} <= {setting["w"] for setting in recorded["settings"]}

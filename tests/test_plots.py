@@ -76,6 +76,43 @@ def test_the_normal_density():
     assert x[density.argmax()] == pytest.approx(0.5, abs=1e-3)
 
 
+def test_points_and_their_density_are_in_the_same_place():
+    right = torch.randn((200, 2), generator=torch.Generator().manual_seed(0)) * 0.1
+    right = right + torch.tensor([2.0, 0.0])
+    x, y = torch.meshgrid(*[torch.linspace(-3, 3, 61)] * 2, indexing="ij")
+    density = (-((x - 2) ** 2 + y**2) / (2 * 0.5**2)).exp()
+    image = plots.clouds({"": {"points": right}}, "a cloud in rings", density, size=4).pixels
+    dots = near(image, plots.COLOURS[0]).nonzero().float()
+    assert len(dots) > 200
+    middle, wide = image.shape[1] / 2, image.shape[2]
+    assert abs(dots[:, 0].mean() - middle) < 0.05 * wide
+    # x = 2 of -3 .. 3: five sixths of the way, and the axes leave some room on the left.
+    assert dots[:, 1].mean() == pytest.approx(wide * 5 / 6, rel=0.05)
+    rings = near(image[:, :, wide // 2 : -20], "#000000")[40:-80]
+    assert (rings.sum(1) > 0).sum() > 0.25 * image.shape[1]  # 99 % lie within 1.5 of the middle
+
+
+def test_arrows_go_from_their_tails_to_scale():
+    tails, by = torch.tensor([[-2.0, 0.0]]), torch.tensor([[4.0, 0.0]])
+    posts = torch.tensor([[-2.0, 1.0], [2.0, 1.0]] * 9)  # above both ends of the arrow
+    image = plots.clouds({"": {"": posts}}, "an arrow", size=4, arrows={"": (tails, by)}).pixels
+    rows, columns = near(image, "#000000")[50:-90, 90:-10].nonzero().T  # without the axes
+    assert rows.float().std() < 0.02 * image.shape[1]  # a horizontal line
+    above, x = near(image, plots.COLOURS[0]).nonzero().T
+    assert above.max() < rows.min()
+    x = x.float()
+    left, right = (side.mean().item() for side in (x[x < x.mean()], x[x > x.mean()]))
+    ends = 90 + columns.min().item(), 90 + columns.max().item()
+    assert ends == pytest.approx((left, right), abs=8)
+
+
+def test_the_levels_hold_their_shares():
+    x, y = torch.meshgrid(*[torch.linspace(-5, 5, 401)] * 2, indexing="ij")
+    density = (-(x**2 + y**2) / 2).exp()
+    levels = plots.levels_around(density, (0.99, 0.5))
+    assert levels == pytest.approx([0.01, 0.5], rel=0.02)  # as it happens, of a round Gaussian
+
+
 def test_a_figure_carries_its_words_and_is_fine(monkeypatch):
     shown = []
     monkeypatch.setattr(plots, "display", shown.append)

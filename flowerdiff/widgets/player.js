@@ -104,8 +104,8 @@ function render({ model, el }) {
     const rows = live ? live.rows : model.get("rows");
     const titles = model.get("titles");
     if (!frame) return;
-    if (layout !== JSON.stringify([rows, titles])) {
-      layout = JSON.stringify([rows, titles]);
+    if (layout !== JSON.stringify([rows, titles, model.get("width")])) {
+      layout = JSON.stringify([rows, titles, model.get("width")]);
       layOut(rows, titles);
       // A second row must not push the controls below it off the screen.
       if (live && rows.length > 1) {

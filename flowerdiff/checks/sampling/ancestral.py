@@ -1,0 +1,121 @@
+"""Lesson 04, sampling: the exercise of one step of ancestral sampling."""
+
+from flowerdiff.checks.exercise import Exercise, Mistake
+from flowerdiff.checks.sampling.steps import (
+    posterior_variance,
+    some_alpha_bar,
+    some_noise,
+    some_times,
+)
+
+# 3 · one step of ancestral sampling
+
+
+def ancestral_step(x_t, eps_hat, z, alpha_bar, t, s):
+    return _step(x_t, eps_hat, z, alpha_bar, t, s)
+
+
+def _step(x_t, eps_hat, z, alpha_bar, t, s, std=lambda beta, s: beta**0.5 if s else 0, x0=None):
+    ab_t, ab_s = alpha_bar[t], alpha_bar[s]
+    beta = 1 - ab_t / ab_s
+    x0 = (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5 if x0 is None else x0
+    for_x0 = ab_s**0.5 * beta / (1 - ab_t)
+    for_x_t = (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t)
+    return for_x0 * x0 + for_x_t * x_t + std(beta, s) * z
+
+
+def _noise_at_the_end(x_t, eps_hat, z, alpha_bar, t, s):
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: beta**0.5)
+
+
+def _variance_for_std(x_t, eps_hat, z, alpha_bar, t, s):
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: beta if s else 0)
+
+
+def _posterior_std(x_t, eps_hat, z, alpha_bar, t, s):
+    tilde = posterior_variance(alpha_bar[t], alpha_bar[s])
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: tilde**0.5)
+
+
+def _no_noise(x_t, eps_hat, z, alpha_bar, t, s):
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: 0)
+
+
+def _eps_for_x0(x_t, eps_hat, z, alpha_bar, t, s):
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, x0=eps_hat)
+
+
+def _neighbours(x_t, eps_hat, z, alpha_bar, t, s):
+    beta = 1 - alpha_bar[t] / alpha_bar[t - 1]
+    return _step(x_t, eps_hat, z, alpha_bar, t, t - 1, lambda _, __: beta**0.5 if s else 0)
+
+
+def _x0_without_root(x_t, eps_hat, z, alpha_bar, t, s):
+    ab_t = alpha_bar[t]
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, x0=(x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t)
+
+
+def _all_the_noise(x_t, eps_hat, z, alpha_bar, t, s):
+    """1 - alpha_bar_t for beta, wherever it stands."""
+    ab_t, ab_s = alpha_bar[t], alpha_bar[s]
+    x0 = (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
+    mean = ab_s**0.5 * x0 + (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t) * x_t
+    return mean + ((1 - ab_t) ** 0.5 * z if s else 0)
+
+
+def _forwards(x_t, eps_hat, z, alpha_bar, t, s):
+    ab_t, ab_s = alpha_bar[t], alpha_bar[s]
+    x0 = (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
+    return ab_s**0.5 * x0 + (1 - ab_s) ** 0.5 * z
+
+
+def _draw_step(generator, i):
+    alpha_bar = some_alpha_bar(generator, i)
+    return (
+        *some_noise(generator, i, alpha_bar.dtype, 3),
+        alpha_bar,
+        *some_times(generator, i, alpha_bar),
+    )
+
+
+check_ancestral_step = Exercise(
+    "04",
+    "one step back",
+    ancestral_step,
+    _draw_step,
+    [
+        Mistake(
+            "right, except on arriving at s = 0: there no noise is added, for nobody would take "
+            "it away again.",
+            _noise_at_the_end,
+        ),
+        Mistake(
+            "b is the variance of the noise; z is multiplied with its root.",
+            _variance_for_std,
+        ),
+        Mistake(
+            "the noise's variance is that of the posterior. A good choice, but here it is b, as in "
+            "the paper.",
+            _posterior_std,
+        ),
+        Mistake("the mean is right; add the noise, sqrt(b) times z.", _no_noise),
+        Mistake("you took eps_hat for x0_hat: work out x0_hat first.", _eps_for_x0),
+        Mistake(
+            "s need not be t - 1: take alpha_bar[s], and a = alpha_bar[t] / alpha_bar[s].",
+            _neighbours,
+        ),
+        Mistake(
+            "x0_hat: x_t holds sqrt(alpha_bar[t]) times x0, so divide by the root.",
+            _x0_without_root,
+        ),
+        Mistake(
+            "b is 1 - a, the noise between s and t; you took 1 - alpha_bar[t], the noise of all "
+            "steps.",
+            _all_the_noise,
+        ),
+        Mistake(
+            "you noise x0_hat afresh to s, and forget x_t. The posterior's mean holds both.",
+            _forwards,
+        ),
+    ],
+)

@@ -1,0 +1,1172 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · U-Net design
+#
+# **About 95 minutes**, seven exercises among them · the machine needs about one of them.
+#
+# **You need** lessons 00 and 01, and of neural nets: what a layer, a weight and a gradient are, and
+# that a *convolution* slides one small set of weights (its *kernel*) over a picture.
+#
+# **Afterwards you can**
+#
+# - build the paper's 2-layer U-Net block by block, and say what each block is for;
+# - read off a net where its parameters sit, where its work is done, and how far each block sees;
+# - tell a net the time and the class, and see when an embedding tells it nothing;
+# - say what attention looks at, and what BatchNorm does to a batch of noisy pictures;
+# - change a net, measure what the change buys, and say what the measurement does *not* show.
+#
+# The net is given the noisy picture $x_t$, the time $t$ and the label $y$, and it answers with the
+# noise that it sees, $\hat\varepsilon$: as many numbers as the picture has. What is in between is
+# this lesson.
+
+# %% [markdown]
+# ## 1 · How far must a net see?
+#
+# One number of a convolution's output depends on a small square of its input, for a 3×3 kernel on
+# 3×3 pixels. A second convolution sees a 3×3 square of *those*, and so 5×5 pixels of the picture.
+# The pixels that an output can depend on at all are its **receptive field**, and we can ask PyTorch
+# for it: the gradient of one output is 0 at every pixel that it does not depend on.
+#
+# A convolution with **stride** 2 puts its kernel on every other pixel only, so what comes out is
+# half as large.
+#
+# > **Predict.** Five 3×3 convolutions in a row: how many pixels wide is the field of the middle
+# > output? And if the first two of them have stride 2?
+
+# %%
+import torch
+from torch import nn
+
+from flowerdiff.widgets import picture
+
+
+def chain(strides):
+    """3x3 convolutions in a row, one for each stride."""
+    return nn.Sequential(*[nn.Conv2d(1, 1, 3, stride=s, padding=1) for s in strides])
+
+
+def seen(layers, size=64):
+    """White where the middle output depends on the picture: uint8 (3, size, size)."""
+    x = torch.randn(1, 1, size, size, requires_grad=True)
+    out = layers(x)
+    out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
+    return (x.grad[0] != 0).expand(3, -1, -1).to(torch.uint8) * 255
+
+
+torch.manual_seed(0)
+chains = [(1, 1, 1, 1, 1), (2, 1, 1, 1, 1), (2, 2, 1, 1, 1), (2, 2, 2, 1, 1)]
+fields = [seen(chain(strides)) for strides in chains]
+picture(
+    fields,
+    labels=[f"strides {' '.join(map(str, s))}" for s in chains],
+    caption="White squares in black pictures of 64 x 64 pixels. The more strides of 2 there are, "
+    f"and the earlier, the larger the square: {[int(f[0].any(0).sum()) for f in fields]} pixels.",
+)
+
+# %% [markdown]
+# Without strides each layer adds one pixel on each side: 3, 5, 7, 9, 11. So the middle of a picture
+# of 64×64 would need 32 layers to see all of it, each of them working on every pixel. After a
+# stride of 2, two neighbours stand for places two pixels apart, and every later kernel reaches
+# twice as far, for a quarter of the work.
+#
+# Must it see that far? To tell noise from petal, you compare a pixel with its surroundings, and the
+# noisier the picture, the more of them you need: lesson 01 averaged $k \times k$ pixels to see
+# through the noise. At large $t$ the net has to find out what grows where, and whatever it decides
+# on the left must fit what it decides on the right.
+#
+# So a U-Net **goes down**: it makes the picture smaller, to see far at little cost. And it **comes
+# up** again, to say for each pixel what is noise. On the way down, exact places get lost; so each
+# block on the way up is also given what the way down had at the same size, over a **skip
+# connection**. Drawn with the large maps on top, it looks like a U.
+
+# %% [markdown]
+# ### Exercise 1 · How far a chain sees
+#
+# *medium · 8 minutes.* Work out the field, without a picture. `kernels` and `strides` are tensors
+# with a whole number for each layer, first layer first. Go through the layers and keep two numbers:
+# how many pixels an output sees, and how many pixels of the picture lie between two neighbouring
+# outputs.
+
+# %%
+from flowerdiff.checks.design import check_field
+
+
+def field(kernels, strides):
+    """How many pixels wide one output of the last layer sees; a whole number."""
+    # solution
+    sees, between = 1, 1
+    for kernel, stride in zip(kernels.tolist(), strides.tolist(), strict=True):
+        sees += (kernel - 1) * between
+        between *= stride
+    return sees
+    # end of solution
+
+
+check_field(field)
+
+# %% [markdown]
+# ## 2 · The 2-layer U-Net, block by block
+#
+# The net that the paper begins with has two levels down and two up ("2-layer"). Its bricks are
+# blocks of two 3×3 convolutions. Three words for what stands between them:
+#
+# - **channels**: a picture has 3 numbers at each pixel, red, green and blue; inside a net there are
+#   more, here $w = 128$ (the net's *width*). Picture with channels: a **map**.
+# - **BatchNorm** brings each channel to mean 0 and variance 1, measured over all pixels of all
+#   images in the batch, and then multiplies it with a learned factor and adds a learned shift.
+#   (Section 6 asks whether that was a good idea.)
+# - **GELU** is a bent line: nearly 0 for negative numbers, nearly $x$ for positive ones. Without a
+#   bend, two convolutions in a row would be no more than one.
+
+
+# %%
+def conv_norm_gelu(c_in, c_out):
+    conv = nn.Conv2d(c_in, c_out, 3, padding=1)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.GELU())
+
+
+class ConvBlock(nn.Module):
+    def __init__(self, c_in, c_out, residual=False):
+        super().__init__()
+        self.residual = residual
+        self.first, self.second = conv_norm_gelu(c_in, c_out), conv_norm_gelu(c_out, c_out)
+
+    def forward(self, x):
+        first = self.first(x)
+        second = self.second(first)
+        return (first + second) / 2**0.5 if self.residual else second
+
+
+block = ConvBlock(3, 128)
+print(f"{sum(p.numel() for p in block.parameters()):,} parameters")
+
+# %% [markdown]
+# With `residual`, the first half's output is *added* to the second's: the second then only has to
+# learn what is to be changed. (Two independent things of variance 1 add up to variance 2, hence the
+# root.)
+#
+# ### Exercise 2 · The parameters of a block
+#
+# *easy · 6 minutes.* Where do those numbers come from? Count the parameters of a `ConvBlock` that
+# turns `c_in` channels into `c_out`: all weights and biases of both convolutions, and what both
+# BatchNorms learn.
+
+# %%
+from flowerdiff.checks.design import check_parameters
+
+
+def parameters(c_in, c_out):
+    """How many numbers a ConvBlock(c_in, c_out) learns."""
+    # solution
+    norm = 2 * c_out
+    first = 3 * 3 * c_in * c_out + c_out
+    second = 3 * 3 * c_out * c_out + c_out
+    return first + norm + second + norm
+    # end of solution
+
+
+check_parameters(parameters)
+
+# %% [markdown]
+# Now the parts. **Down**: a block, then `MaxPool2d(2)`, which keeps the largest of each 2×2 pixels.
+# **Bottleneck**: the average of each 8×8 cell of the smallest maps; then a *transposed convolution*
+# spreads each average over 8×8 pixels again, with a learned pattern. **Up**: a transposed
+# convolution to twice the size, then two blocks.
+#
+# **Time** $t$ and **class** $y$ come in as lists of numbers. Time is one number, $t/T$; the class
+# is a **one-hot**: as many numbers as there are classes, 0 all but a single 1 (and all 0 for the
+# null label). Each goes through two `Linear` layers and becomes one number for each channel. (Since
+# the class has to enter somewhere where it matters to the large forms, both come in on the way up.)
+
+
+# %%
+def down(c_in, c_out):
+    return nn.Sequential(ConvBlock(c_in, c_out), nn.MaxPool2d(2))
+
+
+def bottleneck(c):
+    spread = nn.ConvTranspose2d(c, c, 8, stride=8)
+    return nn.Sequential(nn.AvgPool2d(8), nn.GELU(), spread, nn.GroupNorm(8, c), nn.ReLU())
+
+
+def up(c_in, c_out):
+    larger = nn.ConvTranspose2d(c_in, c_out, 2, stride=2)
+    return nn.Sequential(larger, ConvBlock(c_out, c_out), ConvBlock(c_out, c_out))
+
+
+def embed(numbers, c):
+    return nn.Sequential(nn.Linear(numbers, c), nn.GELU(), nn.Linear(c, c))
+
+
+# %% [markdown]
+# What goes *into* an up stage? The map `h` from below, told the class and the time; and beside it
+# the skip, the map of the same size from the way down. The paper's text says that time and class
+# are "concatenated with the feature maps". Its code does something else: it **multiplies** with the
+# numbers of the class and **adds** those of the time.
+#
+# ### Exercise 3 · Where all meets
+#
+# *medium · 8 minutes.* `h` and `skip` are maps (B, C, H, W), `time` and `label` are embedded
+# already: (B, C), a number for each image and channel. Return what the up stage gets, (B, 2C, H,
+# W): first `h`, times class, plus time; then the skip, as it is. (`a[:, :, None, None]` gives a
+# tensor two more dimensions of length 1, which PyTorch repeats as needed; `torch.cat` puts side by
+# side.)
+
+# %%
+from flowerdiff.checks.design import check_meet
+
+
+def meet(h, skip, time, label):
+    """The input of an up stage, (B, 2C, H, W)."""
+    # solution
+    h = h * label[:, :, None, None] + time[:, :, None, None]
+    return torch.cat([h, skip], dim=1)
+    # end of solution
+
+
+check_meet(meet)
+
+# %% [markdown]
+# All together. Maps are $w$ channels wide at full and half size, and $2w$ at a quarter.
+#
+# > **Predict.** The paper's width is 128. How many parameters, roughly: 0.1, 1, 10 or 100 million?
+
+
+# %%
+class MyUNet(nn.Module):
+    def __init__(self, w=128, classes=53, T=800):
+        super().__init__()
+        self.classes, self.T = classes, T
+        self.stem = ConvBlock(3, w, residual=True)
+        self.down1, self.down2 = down(w, w), down(w, 2 * w)
+        self.bottleneck = bottleneck(2 * w)
+        self.time1, self.label1 = embed(1, 2 * w), embed(classes, 2 * w)
+        self.time2, self.label2 = embed(1, w), embed(classes, w)
+        self.up1, self.up2 = up(4 * w, w), up(2 * w, w)
+        conv, last = nn.Conv2d(2 * w, w, 3, padding=1), nn.Conv2d(w, 3, 3, padding=1)
+        self.out = nn.Sequential(conv, nn.GroupNorm(8, w), nn.ReLU(), last)
+
+    def forward(self, x_t, t, y):
+        time = t[:, None].float() / self.T
+        label = torch.eye(self.classes + 1)[y, : self.classes]  # one-hot; the null label is all 0
+        x = self.stem(x_t)  # (B, w, H, W)
+        down1 = self.down1(x)  # (B, w, H/2, W/2)
+        down2 = self.down2(down1)  # (B, 2w, H/4, W/4)
+        h = join(self.bottleneck(down2), down2, self.time1(time), self.label1(label))
+        h = join(self.up1(h), down1, self.time2(time), self.label2(label))
+        return self.out(torch.cat([self.up2(h), x], dim=1))
+
+
+# %%
+def join(h, skip, time, label):  # exercise 3, so that the lesson goes on without your answer
+    return torch.cat([h * label[:, :, None, None] + time[:, :, None, None], skip], dim=1)
+
+
+from flowerdiff.unet import TwoLayerConfig, TwoLayerUNet
+
+library = TwoLayerUNet(TwoLayerConfig(num_classes=53)).eval()
+mine = MyUNet().eval()
+mine.load_state_dict(library.state_dict())  # complains unless every name and shape is the same
+
+x_t, t, y = torch.randn(2, 3, 64, 64), torch.tensor([1, 800]), torch.tensor([7, 53])
+with torch.no_grad():
+    torch.testing.assert_close(mine(x_t, t, y), library(x_t, t, y))
+assert sum(p.numel() for p in mine.parameters()) == 7_589_763
+print("the same net, with 7,589,763 parameters")
+
+# %% [markdown]
+# 7.6 million; without a class it is 7,486,723, the paper's unconditional net.
+
+# %% [markdown]
+# ## 3 · A map of the net
+#
+# An untrained net has nothing to show. So we train one, small enough for half a minute: 16 channels
+# wide, on flowers of the garden with 32×32 pixels, the paper's schedule. (How training works is
+# lesson 03; the loss is the mean squared error of $\hat\varepsilon$, and a net that always answers
+# 0 has the loss 1. What you see of this net may differ in the last digits from what the text says:
+# each kind of processor adds up its sums in an order of its own.)
+
+# %% tags=["nbval-ignore-output"]
+from flowerdiff.data import load_flowers
+from flowerdiff.schedule import linear_schedule
+from flowerdiff.training import TrainConfig, train
+
+flowers = load_flowers("garden", split="train", size=32)
+schedule = linear_schedule()
+
+torch.manual_seed(0)
+net = TwoLayerUNet(TwoLayerConfig(num_classes=18, width=16))
+config = TrainConfig(steps=300, lr=2e-3, warmup=20, ema_decay=())
+for progress in train(net, flowers.images, flowers.labels, schedule, config):
+    if progress.step % 60 == 0:
+        print(f"step {progress.step}: loss {progress.loss:.2f}")
+net = net.eval()
+
+# %% [markdown]
+# Now look inside. Each block of the map can be chosen, with the mouse, or with `Tab` and the arrow
+# keys. Its height is the size of its maps, its width their number; dashed lines are skips. Below:
+# what it puts out, what it costs, what its **middle pixel sees** (bright), and eight of its
+# channels.
+#
+# > **Predict.** Which block has the most parameters? Which one does the most work? Which is the
+# > first whose middle pixel sees the whole picture?
+
+# %%
+from flowerdiff.garden import draw_flower
+from flowerdiff.pixels import from_uint8, to_uint8
+from flowerdiff.widgets import net_map
+
+garden = {name: from_uint8(draw_flower(name, seed=3, size=32)) for name in ("sunwheel", "embercup")}
+labels = {name: flowers.label(name) for name in garden}
+
+net_map(net, schedule, garden, labels, label="Map of the 2-layer net")
+
+# %% [markdown]
+# The **bottleneck** holds more than half of the parameters, and does next to no work. **Up 2**
+# works hardest, and has a tenth of the parameters. The bottleneck is also the first to see
+# everything.
+#
+# Then look at the pictures:
+#
+# - **stem**, $t = 10$: eight versions of the flower, some with bright edges, some with a dark
+#   centre. At $t = 400$ you see noise in all of them: 5×5 pixels are too few to see through it.
+# - **up 1**, $t = 200$: far in, there *is* something flower-shaped, out of the same noise.
+# - **time 1** at two times, and **label 1**: a number for each channel. Time changes with $t$, the
+#   label only with the flower.
+# - **up 2**: stripes and dots, mostly. They come from the transposed convolution, which paints each
+#   of its inputs as the same 2×2 pattern; they have to be mended by what follows.
+# - **out**, $t = 10$: that should be noise, and you can make out petals. These are *mistakes*: at
+#   little noise, a sharp edge is easily taken for noise.
+
+# %% [markdown]
+# Parameters are what is learned and stored; **FLOPs** (floating-point operations: every
+# multiplication and every addition is one) are the work for one picture. They have little to do
+# with each other: a weight of a convolution works once for every pixel that comes out.
+#
+# ### Exercise 4 · The work of a convolution
+#
+# *easy · 6 minutes.* How many FLOPs does a convolution take, from `c_in` to `c_out` channels, with
+# a kernel of `kernel` × `kernel`, on a map of `size` × `size` pixels, with a stride (that divides
+# `size`; the map comes out `size // stride` wide)? Leave out the bias.
+
+# %%
+from flowerdiff.checks.design import check_flops
+
+
+def flops(c_in, c_out, kernel, size, stride):
+    """FLOPs of one convolution for one picture; a whole number."""
+    # solution
+    weights = c_in * c_out * kernel**2
+    pixels = (size // stride) ** 2
+    return 2 * weights * pixels
+    # end of solution
+
+
+check_flops(flops)
+
+# %% [markdown]
+# The map did not work out its numbers. It sends one picture through the net and looks on:
+# `flowerdiff.netinfo.measure`. So it can measure any net, also the paper's at full size, and on the
+# device `"meta"`, where tensors have shapes and no numbers, that costs no memory.
+#
+# > **Predict.** The paper's pictures have 128×128 pixels, its width is 128. What share of the
+# > *work* is done at full size, by the stem, the last up stage and `out`?
+
+# %%
+from flowerdiff.netinfo import measure
+
+with torch.device("meta"):
+    papers = TwoLayerUNet()
+blocks = measure(papers, size=128)
+all_parameters, all_flops = (sum(getattr(b, n) for b in blocks) for n in ("parameters", "flops"))
+
+for b in blocks:
+    share, work = b.parameters / all_parameters, b.flops / all_flops
+    print(f"{b.part.name:10}  {share:6.1%} of the parameters  {work:6.1%} of the work")
+print(f"{all_parameters:,} parameters, {all_flops / 1e9:.1f} GFLOP for one picture")
+
+# %% [markdown]
+# About 61 % (8.6 + 35.5 + 17.0), for 16 % of the parameters. Full size is where the time goes.
+#
+# What are the parts good for? We can cut a connection of the trained net, put zeros in its place,
+# and see what becomes of its answer. $\hat x_0$ is the picture that remains if $\hat\varepsilon$ is
+# taken off.
+#
+# > **Predict.** Which cut hurts most: the skip from the stem, the one from down 1, or the
+# > bottleneck? What will $\hat x_0$ look like without each?
+
+# %%
+from flowerdiff.sampling import noise
+
+
+def only(stage, kept):
+    """From now on a stage gets zeros for all channels but `kept`."""
+
+    def zeros(module, inputs):
+        h = torch.zeros_like(inputs[0])
+        h[:, kept] = inputs[0][:, kept]
+        return h
+
+    return stage.register_forward_pre_hook(zeros)
+
+
+cuts = {  # h comes first, the skip behind it
+    "whole": (net.out, slice(None)),
+    "no skip from stem": (net.out, slice(0, 16)),
+    "no skip from down 1": (net.up2, slice(0, 16)),
+    "no skip from down 2": (net.up1, slice(0, 32)),
+    "no bottleneck": (net.up1, slice(32, None)),
+}
+
+# %% tags=["nbval-ignore-output"]
+others = load_flowers("garden", split="validation", size=32)  # flowers it was not trained on
+x0, y = from_uint8(others.images[::10]), others.labels[::10]  # one of each species
+eps = noise(range(len(x0)), 800, x0.shape[1:])
+
+
+def ask(t, told=None, who=net):
+    """x0_hat and the loss, when all flowers have the noise of t, and the net is told `told`."""
+    x_t, told = schedule.add_noise(x0, t, eps), torch.full((len(x0),), told or t)
+    with torch.no_grad():
+        eps_hat = who(x_t, told, y)
+    return schedule.x0_from_eps(x_t, t, eps_hat).clamp(-1, 1), (eps_hat - eps).square().mean()
+
+
+shown, titles = [], []
+for name, (stage, kept) in cuts.items():
+    hook = only(stage, kept)
+    losses = {t: ask(t)[1].item() for t in (100, 300, 600)}
+    shown.append(to_uint8(ask(200)[0][3]))
+    hook.remove()
+    titles.append(name)
+    print(f"{name:20}", "  ".join(f"t = {t}: loss {loss:.3f}" for t, loss in losses.items()))
+
+# %%
+picture(
+    shown,
+    labels=titles,
+    columns=5,
+    zoom=6,
+    caption="x0_hat of a blue flower at t = 200. Whole: a soft flower. Without the skip from the "
+    "stem: coloured noise. Without the one from down 1: the flower under a layer of noise. "
+    "Without the one from down 2, or the bottleneck: as if nothing had happened.",
+)
+
+# %% [markdown]
+# Without the skip from the stem nothing works: the *noise itself* is what is to be found, number by
+# number, and only this skip has it at full size. The bottleneck, with more than half of the
+# parameters, could nearly be left out. That is a finding about *this* net, small, at 32 pixels and
+# after 300 steps; and a cut is a crude tool, for a net trained without a part would have learned to
+# do without. But it is a good first question to any net: *what happens without it?*
+#
+# ## 4 · How time gets in
+#
+# The net must know $t$: a pixel unlike its neighbours is the edge of a petal at $t = 10$, and
+# nothing but noise at $t = 700$.
+#
+# > **Predict.** We lie: all pictures have the noise of $t = 300$, and the net is told another time.
+# > How much worse does it get: not at all, a little, hopelessly?
+
+# %% tags=["nbval-ignore-output"]
+for told in (10, 50, 150, 300, 450, 700):
+    print(f"told t = {told:3}: loss {ask(300, told)[1]:.4f}")
+
+# %% [markdown]
+# It gets worse, but it does not fall apart: half as bad again at the worst. The net can *see* how
+# noisy a picture is. What it is told makes the difference between about right and right.
+#
+# So far $t$ came in as *one* number, $t/T$. Most nets do something else. They turn it into many:
+# sines and cosines of $t$, some fast and some slow, like the hands of a clock. (The idea is from
+# the Transformer, Vaswani et al. 2017.) For $D$ numbers there are $D/2$ frequencies $\omega_i$,
+# from $1$ down to $10^{-4}$ by equal factors:
+#
+# $$ \left(\sin \omega_1 t, \dots, \sin \omega_{D/2}\, t,\; \cos \omega_1 t, \dots,
+#    \cos \omega_{D/2}\, t\right), \qquad \omega_i = 10^{-4\,(i-1)/(D/2-1)} . $$
+#
+# ### Exercise 5 · Sinusoids of the time
+#
+# *medium · 8 minutes.* Write it for a batch: `t` is (B,), whole numbers; return (B, dim), 32-bit
+# floats. `torch.logspace` makes the frequencies.
+
+# %%
+from flowerdiff.checks.design import check_sinusoid
+
+
+def my_sinusoid(t, dim):
+    """Sines, then cosines, of t at dim / 2 frequencies from 1 to 0.0001."""
+    # solution
+    frequency = torch.logspace(0, -4, dim // 2)
+    angle = t[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+    # end of solution
+
+
+check_sinusoid(my_sinusoid)
+
+# %% [markdown]
+# The paper's 3-layer net has sinusoids, too. But its code hands them $t/T$, a number between 0 and
+# 1, with the same frequencies.
+#
+# > **Predict.** Below, each row is a time and each column one of 128 numbers, black −1, white 1. On
+# > the left sinusoids of $t$. What will those of $t/T$ look like?
+
+# %%
+from flowerdiff.unet.layers import sinusoid
+
+T = 800
+every_t = torch.arange(1, T + 1)
+embeddings = {"of t": sinusoid(every_t, 128), "of t / T": sinusoid(every_t / T, 128)}
+
+picture(
+    [to_uint8(e[3::4]).expand(3, -1, -1) for e in embeddings.values()],
+    labels=list(embeddings),
+    columns=2,
+    zoom=2,
+    caption="Times from 1 at the top to 800 at the bottom. Of t: stripes, fast on the left and "
+    "slow on the right of each half, so every row is different. Of t / T: two flat areas, grey for "
+    "the sines and white for the cosines, with a faint shade in the leftmost columns.",
+)
+
+# %% [markdown]
+# A net can only use what differs. So: how far is the embedding of $t = 400$ from that of another
+# time? And how many directions of the 128-dimensional space do all 800 embeddings use, so that 99 %
+# of their variance lies in them? (The singular values of the centred matrix say so: their squares
+# are the variances along its own axes.)
+#
+# > **Predict.** Both numbers, for $t/T$.
+
+# %%
+from flowerdiff.plots import curves
+
+distances = {name: (e - e[399]).norm(dim=1) for name, e in embeddings.items()}
+directions = {}
+for name, e in embeddings.items():
+    variances = torch.linalg.svdvals((e - e.mean(0)).double()).square()
+    share = variances.cumsum(0) / variances.sum()
+    directions[name] = int((share < 0.99).sum()) + 1
+    print(
+        f"{name:9} t = 400 to 401: {distances[name][400]:.4f}, to 500: {distances[name][499]:.3f}, "
+        f"to 800: {distances[name][799]:.3f}; directions for 99 %: {directions[name]}"
+    )
+curves(
+    {"distance from t = 400": {name: (every_t, d) for name, d in distances.items()}},
+    caption="Over t, the distance of its embedding from that of t = 400. Of t: it leaps to 6 "
+    "within ten steps, then rises slowly to nearly 10. Of t / T: a shallow V that reaches 1.",
+    size=(5, 2.8),
+)
+
+# %% [markdown]
+# With $t$, 53 directions. With $t/T$, **one**: 128 numbers, and all of them say the same as the one
+# number $t/T$. The reason: the fastest frequency is 1, and $t/T$ never gets beyond 1. Between 0 and
+# 1 a sine is nearly a straight line; a slower sine is a straighter, flatter line. None of the
+# clock's hands gets far enough round to be told from the others. And $t = 400$ is 0.0025 away from
+# 401, where one number of each embedding is of size 1: a layer that is to tell them apart needs
+# large weights.
+#
+# That is what the released code does: trap 6 of the lesson on the paper (07). **Is it harmful?**
+# The embedding shows that something is *wasted*, not what it costs. The net before had a single
+# $t/T$, and learned. Section 7 measures it.
+
+# %% [markdown]
+# ## 5 · The 3-layer net, and attention
+#
+# The paper's second net drew better flowers: "a clear improvement", to the authors' eyes. It is
+# another kind of net altogether:
+#
+# | | 2-layer | 3-layer |
+# |---|---|---|
+# | blocks | two 3×3 convolutions, BatchNorm | 7×7 per channel, two 3×3, GroupNorm |
+# | widths on the way down | 128, 128, 256 | 84, 128, 256, 512, 1024 |
+# | halvings | 2, and cells of 8×8 | 3 |
+# | time, class | at two places; added, multiplied | in every block; added |
+# | attention | none | at every level |
+#
+# > **Predict.** At 128×128 pixels: how many times the parameters, how many times the work? And how
+# > much of the picture does the middle pixel of each net's *answer* see?
+
+# %%
+from flowerdiff.unet import ThreeLayerConfig, ThreeLayerUNet
+
+with torch.device("meta"):
+    full_size = {"2-layer": TwoLayerUNet(), "3-layer": ThreeLayerUNet()}
+narrow = {  # how far a net sees does not depend on how wide it is
+    "2-layer": TwoLayerUNet(TwoLayerConfig(width=8)),
+    "3-layer": ThreeLayerUNet(ThreeLayerConfig(width=6)),
+}
+for name, papers in full_size.items():
+    blocks = measure(papers, size=128)
+    (sees,) = (b.field for b in measure(narrow[name], size=128) if b.part.name == "out")
+    print(
+        f"{name}: {sum(b.parameters for b in blocks):11,} parameters, "
+        f"{sum(b.flops for b in blocks) / 1e9:5.1f} GFLOP; sees {sees} of 128 pixels"
+    )
+
+# %% [markdown]
+# 30 times the parameters, 4.7 times the work. And where the 2-layer net's answer at a pixel rests
+# on 80 pixels across, the 3-layer net's rests on all 128. Left edge and right edge of one flower do
+# not know of each other in the 2-layer net. (There is a back door: GroupNorm in the bottleneck and
+# in `out` averages over the whole picture. `measure` leaves the norms out, for they pass on *how
+# much* there is, and not *where*.)
+#
+# **Attention** is how a pixel gets at what is far away. Every pixel of a map makes three lists of
+# $d$ numbers: a *query* $q$, what am I looking for; a *key* $k$, what do I have; a *value* $v$,
+# what I hand over. Pixel $i$ looks at pixel $j$ with the weight
+#
+# $$ a_{ij} = \frac{e^{s_{ij}}}{\sum_{j'} e^{s_{ij'}}}, \qquad
+#    s_{ij} = \frac{q_i \cdot k_j}{\sqrt{d}}, \qquad
+#    \text{and gets} \quad \sum_j a_{ij}\, v_j . $$
+#
+# The weights of one pixel are shares: they add up to 1 (a **softmax**). Nothing in them depends on
+# how far away $j$ is. The root: $q_i \cdot k_j$ is a sum of $d$ products, and would grow with $d$.
+#
+# ### Exercise 6 · Attention
+#
+# *medium · 8 minutes.* `q`, `k`, `v` are (B, N, d): N pixels, each with d numbers. `@` multiplies
+# matrices, `k.transpose(1, 2)` is (B, d, N), and tensors have a `softmax(dim)`.
+
+# %%
+from flowerdiff.checks.design import check_attend
+
+
+def attend(q, k, v):
+    """What every pixel gets, (B, N, d)."""
+    # solution
+    scores = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
+    return scores.softmax(dim=2) @ v
+    # end of solution
+
+
+check_attend(attend)
+
+# %% [markdown]
+# What does a net look at? We need one that was trained for long: the bundled model, whose net has
+# attention on maps of 8×8. It does this four times side by side, with 48 numbers each (four
+# *heads*), and each of the 64 "pixels" stands for 8×8 pixels of the picture. A hook takes what goes
+# into one of its attentions; the next three lines are the formula.
+
+# %%
+import torch.nn.functional as F
+
+from flowerdiff.checkpoint import load_pretrained
+from flowerdiff.guidance import guided
+from flowerdiff.sampling import ddim
+
+model = load_pretrained("flowers64")
+names = ["oxeye daisy", "sunflower", "water lily"]
+kinds = torch.tensor([model.label(name) for name in names])
+listening = guided(model, 2.0, model.null_label)
+with torch.inference_mode():
+    seeds = noise([3, 0, 2], model.schedule.T)
+    *_, last = ddim(listening, model.schedule, seeds, kinds, steps=25, clip_x0=1.0)
+drawn = last.x_t.clone()  # three flowers that the model drew itself
+
+attention, taken = model.net.up[1].attention, []
+hook = attention.norm.register_forward_hook(lambda module, given, out: taken.append(out))
+x_t = model.schedule.add_noise(drawn, 400, noise([5, 6, 7], 400))
+with torch.no_grad():
+    model(x_t, torch.full((3,), 400), kinds)
+hook.remove()
+
+q, k, v = attention.qkv(taken[0]).reshape(3, 3, 4, 48, 64).transpose(3, 4).unbind(1)
+weights = (q @ k.transpose(2, 3) / 48**0.5).softmax(dim=3)  # (flower, head, looks, is looked at)
+torch.testing.assert_close(weights @ v, F.scaled_dot_product_attention(q, k, v))
+
+# %% [markdown]
+# > **Predict.** The model sees the noisy picture at $t = 400$. We choose a piece of a petal, of the
+# > centre and of the background. Where will each of them look: around itself, at the middle of the
+# > picture, at what is like itself?
+
+# %%
+PLACES = {0: [(4, 1), (3, 5), (0, 7)], 1: [(1, 3), (3, 4), (0, 0)], 2: [(5, 2), (3, 3), (7, 7)]}
+
+
+def looks(flower, row, column):
+    """The flower, bright where the piece at (row, column) looks; the piece has a white frame."""
+    share = weights[flower].mean(0)[8 * row + column].reshape(8, 8)  # mean of the four heads
+    light = (share / share.max()).repeat_interleave(8, 0).repeat_interleave(8, 1)
+    image = to_uint8(drawn[flower]) * (0.1 + 0.9 * light)
+    piece = image[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+    inside = piece[:, 1:-1, 1:-1].clone()
+    piece[:] = 255
+    piece[:, 1:-1, 1:-1] = inside
+    return image.to(torch.uint8)
+
+
+images, titles = [], []
+for flower, places in PLACES.items():
+    images += [to_uint8(drawn[flower]), to_uint8(x_t[flower])]
+    images += [looks(flower, *place) for place in places]
+    titles += [names[flower], "what the net sees", "petal", "centre", "background"]
+picture(
+    images,
+    labels=titles,
+    columns=5,
+    caption="Three flowers; what the net sees of them; and bright, where a piece in a white frame "
+    "looks. The daisies' petal looks at petals, also of the other daisies; centres look at "
+    "centres; background looks at background, in the sunflower's case along the upper edge.",
+)
+
+# %% [markdown]
+# At **what is like itself**, and that in a picture that you and I can hardly make out. A petal of
+# one daisy looks at the petals of the others. But beware of pictures that were chosen: let us
+# count, over all 64 pieces of the three flowers. How different in colour (in the clean picture) is
+# what a piece looks at? Compared with all pieces, and with its neighbours, for what is near is
+# often alike, too.
+
+# %%
+colours = F.avg_pool2d(drawn, 8).flatten(2).transpose(1, 2)  # (flower, piece, 3)
+rows, columns = torch.arange(64) // 8, torch.arange(64) % 8
+where = torch.stack([rows, columns], dim=1).float()
+difference, distance = torch.cdist(colours, colours), torch.cdist(where, where)
+near = ((distance > 0) & (distance < 1.5)).float()
+
+share = weights.mean(1)
+print(f"difference in colour: looked at {(share * difference).sum(2).mean():.2f},", end=" ")
+print(f"neighbours {(near * difference).sum(2).div(near.sum(1)).mean():.2f},", end=" ")
+print(f"all {difference.mean():.2f}")
+print(f"distance in pieces: looked at {(share * distance).sum(2).mean():.1f}, ", end="")
+print(f"all {distance.mean():.1f}")
+
+# %% [markdown]
+# So it holds: half the difference in colour that there is between any two pieces, and less than to
+# its own neighbours, although it looks three pieces far on average. *Measured* is where the weights
+# are large, and that colours are alike there. That the net does so *in order to* compare petals
+# with petals is our reading of it.
+#
+# > **Predict.** We switch all four attentions of the model off. How much does the loss grow on
+# > these three flowers: hardly, by a tenth, tenfold?
+
+# %%
+from contextlib import contextmanager
+
+
+@contextmanager
+def blind(net):
+    """Inside `with blind(net):` its attention hands nothing over."""
+    heads = [module.out for module in net.modules() if type(module).__name__ == "Attention"]
+    hooks = [head.register_forward_hook(lambda m, given, out: 0 * out) for head in heads]
+    yield
+    for hook in hooks:
+        hook.remove()
+
+
+def model_loss(t):
+    """The mean squared error of the model's eps_hat, over eight noises for each flower."""
+    eps = noise(range(24), t)
+    x_t = model.schedule.add_noise(drawn.repeat(8, 1, 1, 1), t, eps)
+    with torch.inference_mode():
+        return (model(x_t, torch.full((24,), t), kinds.repeat(8)) - eps).square().mean().item()
+
+
+for t in (50, 200, 400, 600):
+    with blind(model.net):
+        without = model_loss(t)
+    print(f"t = {t}: loss {model_loss(t):.4f}, without attention {without:.4f}", end="")
+    print(f" (+{without / model_loss(t) - 1:.0%})")
+
+# %% [markdown]
+# By a tenth, in the middle of the way; less at both ends. So attention does something, and
+# convolutions do most.
+#
+# **Why does the 3-layer net draw better, then?** Let us keep apart what we know and what we think.
+#
+# - *Measured here*: it sees the whole picture; it has 30 times the parameters; it does 4.7 times
+#   the work for each picture. In *another* net, attention connects what is alike, and is worth up
+#   to a tenth of the loss.
+# - *Measured by the paper*: the same number of epochs took four times as long (2:12 h against 0:33
+#   h), and its scores of quality hardly moved.
+# - *Argued*: "attention layers and additional convolutions can improve the model". The paper
+#   changed blocks, size, norms, embeddings and attention **at once**. From such a comparison nobody
+#   can say which of them it was.
+#
+# To say it, one must change one thing at a time. Section 7 does, on a small scale.
+
+# %% [markdown]
+# ## 6 · BatchNorm against GroupNorm
+#
+# BatchNorm measures mean and variance over the *whole batch*. So in training, what the net says of
+# one picture depends on its neighbours. In use (`net.eval()`) it takes averages remembered from
+# training instead.
+#
+# > **Predict.** The same noisy flower at $t = 300$ in four batches of 16. Three have random others
+# > as neighbours, at random times; in the fourth, all neighbours are nearly clean ($t = 10$). Will
+# > you see a difference in $\hat x_0$?
+
+# %%
+import copy
+
+rng = torch.Generator().manual_seed(0)
+
+
+def among(neighbours, net, t=None):
+    """eps_hat of flower 3 at t = 300, in a batch with so many random others, in training mode."""
+    who = torch.cat([torch.tensor([30]), torch.randint(0, 180, (neighbours,), generator=rng)])
+    low, high = (1, 800) if t is None else (t, t)
+    times = torch.randint(low, high + 1, who.shape, generator=rng)
+    images, times[0] = from_uint8(others.images[who]), 300
+    noises = torch.randn(images.shape, generator=rng)
+    noises[0] = eps[3]
+    with torch.no_grad():  # a copy, for BatchNorm also *remembers* what it has seen
+        x_t = schedule.add_noise(images, times, noises)
+        return copy.deepcopy(net).train()(x_t, times, others.labels[who])[0]
+
+
+# %%
+x_300 = schedule.add_noise(x0[3], 300, eps[3])
+answers = [among(15, net) for _ in range(3)] + [among(15, net, t=10)]
+off = [(answer - answers[0]).abs() for answer in answers[1:]]
+picture(
+    [to_uint8(schedule.x0_from_eps(x_300, 300, a).clamp(-1, 1)) for a in answers]
+    + [to_uint8(x0[3])]
+    + [to_uint8((5 * d - 1).clamp(-1, 1)) for d in off],
+    labels=["x0_hat, neighbours A", "neighbours B", "neighbours C", "all at t = 10", "the flower"]
+    + ["|B - A| of eps_hat", "|C - A|", "|t = 10 - A|"],
+    columns=5,
+    zoom=5,
+    caption="Above: x0_hat of one flower in four batches, and the flower. A, B and C are alike at "
+    "first sight; among nearly clean neighbours it is much noisier. Below: how far eps_hat is "
+    "from that of A (black: not at all; white: 0.4). B and C: faint specks; t = 10: large.",
+)
+
+# %% [markdown]
+# Same picture, same weights, other answers. With random neighbours the difference is small (the
+# pictures below are five times as bright as they are), with neighbours from one end of the schedule
+# it is large: their statistics are not those of a noisy picture.
+#
+# And that is no far-fetched case. In sampling, *all* pictures of a batch are at the same $t$.
+#
+# > **Predict.** All flowers at one $t$: in which mode is the net better, measuring the batch (as in
+# > training) or with remembered averages (as in use)? At which $t$ is the difference largest?
+
+
+# %% tags=["nbval-ignore-output"]
+def batch_loss(t):
+    """The loss of all 18 flowers at one t: measuring the batch, and with remembered averages."""
+    measuring = copy.deepcopy(net).train()
+    return ask(t, who=measuring)[1], ask(t)[1]
+
+
+for t in (20, 100, 300, 600):
+    in_training, in_use = batch_loss(t)
+    print(f"t = {t}: loss {in_training:.3f} measuring the batch, {in_use:.3f} with averages")
+
+# %% [markdown]
+# With averages, as it should be used. But those are averages over *all* $t$, from batches in which
+# 16 times were mixed: the net has never been trained with the statistics that it is used with.
+# Forget `net.eval()` before you sample, and you are in the left column, far worse at small $t$.
+#
+# > **Predict.** How strongly do the neighbours count in batches of 4 to 64? And what will the curve
+# > be for the same net with GroupNorm?
+
+
+# %% tags=["nbval-ignore-output"]
+def group_normed(net):
+    """A copy of the net with GroupNorm in the place of every BatchNorm."""
+    net = copy.deepcopy(net)
+    for stage in net.modules():
+        for name, layer in stage.named_children():
+            if isinstance(layer, nn.BatchNorm2d):
+                setattr(stage, name, nn.GroupNorm(4, layer.num_features))
+    return net
+
+
+batches = torch.tensor([4, 8, 16, 32, 64])
+spread = {}
+for name, kind in {"BatchNorm": net, "GroupNorm": group_normed(net)}.items():
+    answers = [torch.stack([among(b - 1, kind) for _ in range(24)]) for b in batches.tolist()]
+    spread[name] = torch.stack([a.std(0).mean() for a in answers])
+    print(name, [f"{s:.4f}" for s in spread[name].tolist()])
+
+curves(
+    {"what the neighbours do to eps_hat": {n: (batches, s) for n, s in spread.items()}},
+    caption="How far eps_hat of one picture scatters with its neighbours (standard deviation). "
+    "BatchNorm: 0.06 in a batch of 4, 0.04 in one of 16, 0.02 in one of 64. GroupNorm: 0.",
+    xlabel="images in the batch",
+    size=(5, 2.8),
+)
+
+# %% [markdown]
+# The larger the batch, the better its average, and the less one neighbour counts. At the paper's 16
+# the scatter is about a sixth of the error that the net makes anyway (the root of the loss at $t =
+# 300$ is 0.24): a noise that training has to live with, not a disaster. (The paper saw better
+# pictures with 32 than with 16. This *may* be one reason; it did not test it.) With GroupNorm it is
+# exactly 0: whatever the neighbours are.
+#
+# **GroupNorm** (Wu and He 2018) measures within *one* image: the channels are divided into groups
+# of neighbours, and each group gets mean 0 and variance 1 over its channels and all pixels:
+#
+# $$ \frac{x - \mu}{\sqrt{\sigma^2 + 10^{-5}}}, \qquad
+#    \mu, \sigma^2: \text{mean and variance of the group, of this image alone.} $$
+#
+# ### Exercise 7 · GroupNorm
+#
+# *harder · 10 minutes.* `x` is (B, C, H, W), `groups` divides C. Return a tensor like `x`, without
+# a learned factor and shift. The variance is the mean of the squared distances from the mean
+# (`unbiased=False` in PyTorch's `var`). (`reshape` to a shape in which a group is one dimension,
+# and back.)
+
+# %%
+from flowerdiff.checks.design import check_group_norm
+
+
+def group_norm(x, groups):
+    """Every group of channels of every image at mean 0 and variance 1."""
+    # solution
+    g = x.reshape(x.shape[0], groups, -1)
+    mean, var = g.mean(2, keepdim=True), g.var(2, keepdim=True, unbiased=False)
+    return ((g - mean) / (var + 1e-5).sqrt()).reshape(x.shape)
+    # end of solution
+
+
+check_group_norm(group_norm)
+
+# %%
+maps = torch.randn(2, 16, 8, 8) * 3 + 1
+g = maps.reshape(2, 4, -1)  # the ten lines beside the library's, here two
+by_hand = (g - g.mean(2, keepdim=True)) / (g.var(2, keepdim=True, unbiased=False) + 1e-5).sqrt()
+torch.testing.assert_close(by_hand.reshape(maps.shape), nn.GroupNorm(4, 16)(maps))
+print("the same as nn.GroupNorm")
+
+# %% [markdown]
+# ## 7 · The compact net, and what each change buys
+#
+# The bundled model is a third net, made for this course and for laptops. What is different in it?
+#
+# - **Patches**: the stem folds 2×2 pixels into channels, so that nothing is done at full size.
+# - **Residual blocks** that begin as doing nothing: the last layer of each starts at zero.
+# - **GroupNorm** in place of BatchNorm.
+# - **Time and class in every block**: they *scale and shift* the normalised maps, so both
+#   multiplying and adding; sinusoids of $t$, not of $t/T$.
+# - **Attention** on the coarsest maps only.
+#
+# > **Predict.** Where are its parameters, where is its work? From which block on does it see
+# > everything, and why there?
+
+# %%
+garden64 = {
+    name: from_uint8(draw_flower(name, seed=3, size=64)) for name in ("sunwheel", "embercup")
+}
+net_map(
+    model.net,
+    model.schedule,
+    garden64 | {"oxeye daisy (drawn)": drawn[0]},
+    label="Map of the compact net",
+)
+
+# %% [markdown]
+# More evenly spread than before: no block has more than a fifth of the parameters, or more than
+# about an eighth of the work. *down 5* is the first to see everything: it is the first with
+# attention. (Without attention it would see 62 of the 64 pixels. So at this size attention buys
+# hardly any reach; it buys that a block can *choose* what to look at.) These maps come from a net
+# that was trained for hours: at $t = 600$ find a channel that sees the flower, already in *down 3*.
+# What **out** shows is $v$, of which a later lesson speaks: part noise, part picture, with the
+# colours of the picture turned round.
+#
+# And what does each change buy? That has to be measured: train with it and without it, all else
+# equal. But *what* equal: the same number of images, or the same time? On a laptop time is what we
+# have, so each net gets 100 seconds of one CPU core. That is too long for this page; the numbers
+# come from the script `tools/compare_nets.py`, which you can run.
+
+# %%
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+here = Path.cwd()
+file = next(
+    f for p in [here, *here.parents] if (f := p / "docs/results/nets/compare.json").exists()
+)
+study = json.loads(file.read_text())
+
+for key in ("command", "machine", "data", "training"):
+    print(f"{key}: {study[key]}")
+
+# %% [markdown]
+# > **Predict.** Three nets with about equal work for one picture (0.2 GFLOP at 32 pixels). Which of
+# > them has the lowest loss after 100 CPU seconds? And after equal *images*?
+
+
+# %%
+def curve(name, x):
+    points = study["nets"][name]["curve"]
+    return torch.tensor([p[x] for p in points]), torch.tensor([p["loss"] for p in points])
+
+
+three = ("2-layer", "3-layer", "compact")
+curves(
+    {
+        "loss over CPU seconds": {name: curve(name, "cpu_seconds") for name in three},
+        "loss over images seen": {name: curve(name, "images") for name in three},
+    },
+    caption="The loss of three nets, both axes as far as 100 CPU seconds take them. 2-layer: down "
+    "to 0.07, the lowest all the way. Compact: behind at first, and at 0.07 in the end. 3-layer: "
+    "still at 0.4, after a third of the images.",
+    xlabel="CPU seconds, images",
+    log=["loss over CPU seconds", "loss over images seen"],
+)
+
+# %%
+for name in (*three, "3-layer, no attention"):
+    net_ = study["nets"][name]
+    last = net_["curve"][-1]
+    by_t = ", ".join(f"{loss:.3f} at t = {t}" for t, loss in last["loss_by_t"].items())
+    print(
+        f"{name}: {net_['parameters'] / 1e6:.1f} M parameters, "
+        f"{net_['mflop_per_image'] / 1e3:.2f} GFLOP; CPU ms for an image: "
+        f"{net_['predict_ms_per_image']:.1f} to predict, {net_['train_ms_per_image']:.1f} to train"
+    )
+    print(f"    {last['images']:,} images in 100 s, loss {last['loss']:.4f} ({by_t})")
+
+# %% [markdown]
+# The simplest net wins, by a little, and that is no slip of the measurement. A likely reason: in
+# the first 15,000 images there is much to learn that takes neither depth nor reach, and a small net
+# that does its work at full size learns it soonest. The 3-layer net takes three times as long for
+# each image, and even at equal *images* it is behind: narrow as it had to be for this (12
+# channels), and deep. **What is best after 100 seconds need not be best after a day**, and this
+# does not say what the paper's nets do after hours on a GPU.
+#
+# Equal FLOPs are not equal time, either: the 3-layer net needs 4.4 ms where the compact one needs
+# 1.5. Many small steps (norms, a convolution for each channel alone) move much memory for few
+# FLOPs, and FLOPs do not count that.
+#
+# The last line is the 3-layer net with its attention taken out. It sees more than twice as many
+# images in the time, and is far ahead. At equal images (5,280) the two are level: 0.38 without,
+# 0.39 with. So a hundred seconds at 32 pixels give no sign of what attention is to this net; to
+# the paper, with 128 pixels and hours, it may be more.
+#
+# Now the compact net with one change *undone* at a time. Two runs that differ in nothing but the
+# seed tell how much is chance.
+#
+# > **Predict.** Undoing which of them hurts most: patches, attention, GroupNorm, sinusoids of $t$,
+# > scaling, starting at zero? Is there one whose undoing *helps*?
+
+
+# %%
+def loss_at(name, images):
+    """The loss after so many images, between the points that were measured."""
+    return float(np.interp(images, *curve(name, "images")))
+
+
+print(f"{'':22} CPU ms, 1 image    after 100 s       compact = 0 after")
+print(f"{'':22} train  predict    loss   images    100 s   as many images")
+for name, variant in study["nets"].items():
+    if name.startswith("compact"):
+        end, compact = variant["curve"][-1], study["nets"]["compact"]["curve"][-1]
+        common = min(end["images"], compact["images"])
+        worse = loss_at(name, common) - loss_at("compact", common)
+        print(
+            f"{name:22} {variant['train_ms_per_image']:5.1f} "
+            f"{variant['predict_ms_per_image']:8.1f}  {end['loss']:.4f}  {end['images']:7,}"
+            f"  {end['loss'] - compact['loss']:+.4f}   {worse:+.4f}"
+        )
+
+# %% [markdown]
+# Chance is about 0.0002 here (from two runs only). In the order of what they do:
+#
+# - **Starting at zero** is worth 0.012, and costs nothing.
+# - **GroupNorm** in the place of BatchNorm: 0.009, for 4 % more time in training.
+# - **Sinusoids of $t$** in the place of $t/T$: 0.002. So the waste *is* measurable, and small: a
+#   net can get by with one number, and it sees the noise anyway.
+# - **Scaling**, not only adding: 0.0004; that is hardly more than chance.
+# - **Attention** *costs* 0.005 at equal time. At equal images it makes no difference: here it has
+#   maps of 4×4 to look at, nothing but a cell of the 3×3 convolutions away.
+# - **Patches** cost most, 0.017: without them the net sees a third of the images in that time, and
+#   is better all the same. What patches buy is in the other columns: a third of the time for each
+#   prediction. A sampler makes hundreds of them, on *your* machine.
+#
+# So not one of our two proudest ideas is a gain in this table! Both were made for larger pictures
+# and hours of training, where it may be otherwise, and this table does not tell. (It also has a
+# single learning rate for all, one data set of drawn flowers, and the loss of *$\hat\varepsilon$*,
+# which weighs small $t$ most, where only the nearest pixels count.) A measurement answers the
+# question that was asked, for the sizes it was asked at.
+#
+# Last, what do they draw after 100 seconds? Labels and seeds are the same in each row.
+
+# %%
+sheet = torch.from_numpy(np.array(Image.open(file.with_name("samples.png")).convert("RGB")))
+rows = {name: 2 + 34 * i for i, name in enumerate(study["nets"])}  # 32 pixels and 2 of white each
+names = ["2-layer", "3-layer", "compact", "compact, no patches", "compact, not zeroed"]
+picture(
+    [sheet[rows[name] : rows[name] + 32, :272].permute(2, 0, 1) for name in names],
+    labels=names,
+    columns=1,
+    caption="Eight samples of each net, 32 x 32 pixels. 2-layer: soft coloured blobs like flowers. "
+    "3-layer: noise. Compact: flowers under a grid of dots, two pixels wide. Without patches: "
+    "flowers without the grid. Not zeroed: the grid again.",
+)
+
+# %% [markdown]
+# "Colourful patches that resemble flowers": that is what the paper says of its 2-layer net, too.
+# And the patches of 2×2 pixels show as a **grid**: each of the four pixels of a patch comes from
+# another channel, and so early they do not agree yet. The loss hardly tells; the eye sees it at
+# once. The bundled model is the same kind of net after 304,000 images (`flowerdiff weights
+# flowers64` prints its card), and there the grid is gone: look at the daisies of section 5.
+#
+# **Your turn**: `python tools/compare_nets.py --seconds 10 --out my-results` takes about three
+# minutes. Add a line to its `NETS`, and you have asked a question of your own.
+
+# %% [markdown]
+# ## What you have solved
+
+# %%
+from flowerdiff.checks.design import summary
+
+summary("02")
+
+# %% [markdown]
+# ## Common mistakes
+#
+# - **the skip is added where it should be put beside, or forgotten.** *It shows:* an error about
+#   channels, or blurred noise in $\hat x_0$. *The rule:* print the shapes before and after each
+#   `torch.cat`.
+# - **(B, C) meets (B, C, H, W) without `[:, :, None, None]`.** *It shows:* an error, or, if the
+#   sizes happen to fit, time and class laid along rows and columns. *The rule:* as in lesson 01.
+# - **a size that cannot be halved so often.** *It shows:* two maps at a skip differ by one pixel.
+#   *The rule:* `net.multiple_of`.
+# - **$t/T$ given to sinusoids that were made for $t$.** *It shows:* nothing! Neighbouring times
+#   look alike to the net. *The rule:* look at the embedding as a picture.
+# - **`net.eval()` forgotten.** *It shows:* a picture changes with its neighbours in the batch, and
+#   a single one is worse. *The rule:* `.train()` to train, `.eval()` to draw.
+# - **softmax over the wrong dimension.** *It shows:* nothing, but that it learns badly. *The rule:*
+#   `weights.sum(-1)` is 1 for every pixel that looks.
+# - **parameters taken for work.** *It shows:* a "small" net that is slow. *The rule:* measure
+#   FLOPs, and then milliseconds.
+# - **two changes at once.** *It shows:* "the new net is better", and nobody knows why. *The rule:*
+#   one change, the same budget, more than one seed.
+#
+# ## Key points
+#
+# - A U-Net **goes down** to see far at little cost, and **comes up** with skips, to answer for
+#   every pixel. The skip at full size carries the noise itself.
+# - Parameters, work and field of view are three different things, and they sit in different blocks.
+# - Time and class are lists of numbers, one for each channel: added, multiplied, or both. An
+#   embedding is worth what it lets the net tell apart.
+# - **Attention** lets each place choose what to look at, near or far: in our net, at what is like
+#   itself.
+# - **BatchNorm** ties the pictures of a batch together and behaves differently in use;
+#   **GroupNorm** does neither.
+# - What is better depends on the budget, the size and the question. Change one thing at a time.
+#
+# ## Where to go on
+#
+# - **03 Training**: how such a net learns.
+# - O. Ronneberger, P. Fischer, T. Brox, *U-Net*, 2015
+#   ([arXiv:1505.04597](https://arxiv.org/abs/1505.04597)): where the U comes from, for cells under
+#   a microscope.
+# - Y. Wu, K. He, *Group Normalization*, 2018
+#   ([arXiv:1803.08494](https://arxiv.org/abs/1803.08494)).
+# - A. Vaswani and others, *Attention Is All You Need*, 2017
+#   ([arXiv:1706.03762](https://arxiv.org/abs/1706.03762)): sections 3.2 and 3.5.
+# - Z. Liu and others, *A ConvNet for the 2020s*, 2022
+#   ([arXiv:2201.03545](https://arxiv.org/abs/2201.03545)): a lesson in changing one thing at a
+#   time.
+# - `flowerdiff/unet/` in this course: the three nets, about a hundred lines each.
