@@ -6,18 +6,39 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from flowerdiff.checks import Exercise, Mistake, exercise, forward, summary
+from flowerdiff import guidance as library
+from flowerdiff import sampling as library_sampling
+from flowerdiff import training as library_training
+from flowerdiff.checks import (
+    Exercise,
+    Mistake,
+    design,
+    exercise,
+    forward,
+    guidance,
+    sampling,
+    summary,
+    training,
+)
+from flowerdiff.mixture import Mixture
+from flowerdiff.netinfo import chain_field
+from flowerdiff.pixels import from_uint8, to_uint8
 from flowerdiff.schedule import Schedule, linear_schedule, zero_terminal_snr
+from flowerdiff.unet import TwoLayerConfig, TwoLayerUNet
+from flowerdiff.unet.layers import sinusoid
+from flowerdiff.unet.two_layer import ConvBlock
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSONS = [forward]
+LESSONS = [forward, guidance, training, sampling, design]
 EXERCISES = {
     name: check
     for lesson in LESSONS
     for name, check in vars(lesson).items()
     if isinstance(check, Exercise)
 }
+IN_ORDER = list(exercise._verdicts)  # as the summaries name them
 MISTAKES = [
     pytest.param(check, mistake, id=f"{name}-{i}")
     for name, check in EXERCISES.items()
@@ -87,6 +108,143 @@ def test_the_right_answers_are_the_librarys():
     close(bent, zero_terminal_snr(linear, terminal=0.0).alpha_bar, atol=1e-4, rtol=1e-3)
     shifted = Schedule(oracle["check_for_size"](alpha_bar, 128))
     close(shifted.snr(t[1:]), linear.snr(t[1:]) / 4, atol=0, rtol=1e-2)
+
+
+def test_the_right_answers_of_guidance_are_the_librarys():
+    rng, close = torch.Generator().manual_seed(0), torch.testing.assert_close
+    eps_y, eps_null = torch.randn(2, 4, 3, 8, 8, generator=rng)
+    y, null, t = torch.tensor([0, 3, 9, 3]), 10, torch.tensor([800, 500, 400, 100])
+    asked = []
+
+    def model(x_t, t, labels):
+        asked.append(labels)
+        return torch.where((labels == null)[:, None, None, None], eps_null, eps_y)
+
+    def both(x_t, t, labels):
+        return torch.cat([model(x_t, t, half) for half in labels.chunk(2)])
+
+    oracle = {name: check.oracle for name, check in vars(guidance).items() if "check" in name}
+    guided = library.guided(both, 2.5, null)(eps_y, t, y)
+    close(oracle["check_combine"](eps_y, eps_null, 2.5), guided)
+    close(oracle["check_one_pass"](torch.cat([eps_y, eps_null]), torch.full((4,), 2.5)), guided)
+    assert oracle["check_which_w"](guided, eps_y, eps_null) == pytest.approx(
+        library.w_of(guided, eps_y, eps_null)
+    )
+    assert torch.equal(oracle["check_both_labels"](y, -torch.ones_like(y), null), torch.cat(asked))
+    dropped = torch.tensor([True, False, True, False])
+    close(
+        oracle["check_drop_labels"](y, 1.0 - dropped.float(), 0.5, null),
+        library.drop_labels(y, dropped, null),
+    )
+    for low, high in ((1, 800), (500, 800), (300, 450)):
+        inside = (low <= t) & (t <= high)
+        expected = torch.where(inside[:, None, None, None], guided, eps_y)
+        close(oracle["check_guide_between"](eps_y, eps_null, 2.5, t, low, high), expected)
+    flowers = Mixture(torch.tensor([[1.0, 0.0], [-1.0, 0.5]]), torch.full((2,), 0.7), torch.ones(2))
+    almost_clean = Schedule(torch.tensor([1.0, 1 - 1e-6, 0.0]))  # eps_hat = -sqrt(1e-6) * score
+    x, first = torch.randn(5, 2, generator=rng), torch.ones(5, dtype=torch.long)
+    eps = library.guided(flowers.eps_model(almost_clean), 1.5, 2)(x, first, first)
+    score = oracle["check_sharpened_score"](x, flowers.means, 0.7, 1, 1.5)
+    close(-eps / (1 - almost_clean.alpha_bar[1]).sqrt(), score, atol=1e-3, rtol=1e-3)
+
+
+def test_the_right_answers_of_design_are_the_librarys():
+    rng, close = torch.Generator().manual_seed(0), torch.testing.assert_close
+    oracle = {name: check.oracle for name, check in vars(design).items() if "check" in name}
+    for c_in, c_out, kernel, stride in ((3, 8, 3, 1), (16, 8, 5, 2)):
+        block, conv = ConvBlock(c_in, c_out), torch.nn.Conv2d(c_in, c_out, kernel, stride, 2)
+        assert oracle["check_parameters"](c_in, c_out) == sum(p.numel() for p in block.parameters())
+        with FlopCounterMode(display=False) as counter:
+            size = conv(torch.zeros(1, c_in, 32, 32)).shape[-1] * stride
+        flops = oracle["check_flops"](c_in, c_out, kernel, size, stride)
+        assert flops == counter.get_total_flops()
+    layers = torch.tensor([3, 5, 2, 3]), torch.tensor([1, 2, 2, 1])
+    assert oracle["check_field"](*layers) == chain_field(list(zip(*layers, strict=True)))
+    net, seen = TwoLayerUNet(TwoLayerConfig(num_classes=5, width=8)).eval(), {}
+    for name in ("bottleneck", "down2", "time1", "label1"):
+        stage = net.get_submodule(name)
+        stage.register_forward_hook(lambda m, i, out, name=name: seen.__setitem__(name, out))
+    net.up1.register_forward_pre_hook(lambda m, given: seen.__setitem__("up1", given[0]))
+    with torch.no_grad():
+        net(torch.randn(2, 3, 32, 32, generator=rng), torch.tensor([1, 700]), torch.tensor([4, 2]))
+    met = oracle["check_meet"](*map(seen.get, ("bottleneck", "down2", "time1", "label1")))
+    close(met, seen["up1"])
+    t = torch.tensor([1, 17, 400, 800])
+    close(oracle["check_sinusoid"](t, 32), sinusoid(t, 32))
+    q, k, v = torch.randn(3, 2, 5, 8, generator=rng)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    close(oracle["check_attend"](q, k, v), expected)
+    h = torch.randn(2, 16, 8, 8, generator=rng)
+    close(oracle["check_group_norm"](h, 4), torch.nn.GroupNorm(4, 16)(h))
+
+
+def test_the_right_answers_of_training_are_the_librarys():
+    rng, close = torch.Generator().manual_seed(0), torch.testing.assert_close
+    oracle = {name: check.oracle for name, check in vars(training).items() if "check" in name}
+    linear, t = linear_schedule(), torch.tensor([1, 100, 400, 800])
+    x0, eps = torch.randn(2, 4, 3, 8, 8, generator=rng)
+    loss = (0.5 * linear.add_noise(x0, t, eps) - eps).square().mean()
+    close(oracle["check_training_loss"](0.5, x0, t, linear.alpha_bar, eps), loss)
+    weight = library_training.loss_weight(linear, t, "eps", 5.0)
+    close(oracle["check_weight"](linear.snr(t), 5.0), weight)
+    config = library_training.TrainConfig(steps=100, warmup=7, decay=30)
+    for step in range(100):
+        rate = oracle["check_lr_at"](step, 100, config.lr, 7, 30)
+        assert rate == pytest.approx(library_training.lr_at(step, config))
+    net, ema = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
+    for module in (net, ema):
+        for tensor in module.state_dict().values():
+            tensor.copy_(torch.randint(5, tensor.shape, generator=rng))
+    old, new = (torch.cat([x.weight, x.bias, x.running_mean]).detach() for x in (ema, net))
+    expected = oracle["check_ema_update"](old, new, 0.9, torch.arange(9) >= 6)
+    library_training.update_ema(ema, net, 0.9, step=1000)
+    close(torch.cat([ema.weight, ema.bias, ema.running_mean]), expected)
+    a, b = torch.randn(4, 3, generator=rng), torch.randn(5, generator=rng)
+    parameters = [torch.nn.Parameter(torch.zeros_like(x)) for x in (a, b)]
+    for max_norm in (1.0, 100.0):
+        for parameter, gradient in zip(parameters, (a, b), strict=True):
+            parameter.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+        close(parameters[0].grad, oracle["check_clip_factor"](a, b, max_norm) * a)
+
+
+def test_every_wrong_diagnosis_is_told_how_that_disease_would_look():
+    patients = [check for name, check in vars(training).items() if "check_patient" in name]
+    assert len(patients) == len({check.oracle() for check in patients}) == 6
+    for check in patients:
+        answers = {disease: check.verdict(lambda d=disease: d) for disease in training.Disease}
+        assert [d for d, v in answers.items() if v.mark == "✓"] == [check.oracle()]
+        assert len({v.hint for v in answers.values()}) == len(training.Disease)
+
+
+def test_the_right_answers_of_sampling_are_the_librarys():
+    rng, close = torch.Generator().manual_seed(0), torch.testing.assert_close
+    oracle = {name: check.oracle for name, check in vars(sampling).items() if "check" in name}
+    linear, ab = linear_schedule(), linear_schedule().alpha_bar
+    x_t, eps_hat = torch.randn(2, 2, 3, 8, 8, generator=rng)
+
+    def model(x_t, t, y):
+        return eps_hat
+
+    z = library_sampling.noise([5, 6], 300, (3, 8, 8))
+    for s in (300, 0):
+        walk = {"start": 500, "steps": [s, 0] if s else [0], "seeds": [5, 6]}
+        _, after, *_ = library_sampling.ddpm(model, linear, x_t, **walk)
+        close(oracle["check_ancestral_step"](x_t, eps_hat, z, ab, 500, s), after.x_t)
+        for eta in (0.0, 0.7, 1.0):
+            _, after, *_ = library_sampling.ddim(model, linear, x_t, **walk, eta=eta)
+            close(oracle["check_ddim_step"](x_t, eps_hat, z, ab, 500, s, eta), after.x_t)
+    variance = oracle["check_posterior_variance"](ab[500].item(), ab[300].item())
+    assert variance == pytest.approx(linear.posterior(x_t, 500, x_t, 300)[1].item(), rel=1e-4)
+    score = -eps_hat / (1 - ab[500]).sqrt()
+    x0_hat = oracle["check_x0_from_score"](x_t, score, ab[500])
+    close(x0_hat, linear.x0_from_eps(x_t, 500, eps_hat), atol=1e-4, rtol=1e-4)
+    x0, eps = to_uint8(x_t[0]), z[0]
+    noised = oracle["check_start_from"](x0, eps, ab[600])
+    close(noised, linear.add_noise(from_uint8(x0), 600, eps))
+    arc = oracle["check_slerp"](x_t[0], x_t[1], 0.5)  # half-way: the middle, brought to length
+    middle = x_t.sum(0) / x_t.sum(0).norm()
+    close(arc / arc.norm(), middle)
 
 
 # How an answer is graded
@@ -188,7 +346,7 @@ def test_a_mistake_is_known_by_values_not_by_errors_alone():
 
 
 def test_the_summary_follows_the_checks():
-    checks = list(EXERCISES.values())
+    checks = [check for check in EXERCISES.values() if check.lesson == "01"]
     checks[0](checks[0].oracle)
     checks[1](lambda *arguments: 0.0)
     text, table = repr(summary("01")), summary("01")._repr_html_()
@@ -202,7 +360,18 @@ def test_the_summary_follows_the_checks():
     assert "✓ solved" in table and "✗ not yet right" in table and "○ not attempted" in table
     checks[0](lambda *arguments: 0.0)
     assert repr(summary()).startswith("0 of")
-    assert repr(summary("02")) == "0 of 0 exercises solved"
+    assert repr(summary("99")) == "0 of 0 exercises solved"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted(ROOT.glob("notebooks/[0-9]*.py")) if "# ### Exercise" in p.read_text()],
+    ids=lambda p: p.stem,
+)
+def test_a_summary_has_the_lessons_order(path):
+    titles = re.findall(r"^# ### Exercise \d+ · (.*)$", path.read_text(), re.M)
+    ours = [check.title for check in IN_ORDER if check.lesson == path.stem[:2]]
+    assert [title.lower() for title in ours] == [title.lower() for title in titles]
 
 
 # The lessons' two editions

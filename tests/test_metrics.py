@@ -353,7 +353,7 @@ def test_the_command_measures_and_goes_on(tmp_path, model_file, small, monkeypat
     assert "| KID ↓ |" in capsys.readouterr().out
 
     drew = []
-    monkeypatch.setattr(evaluate, "noise", lambda seeds, *_: drew.append(seeds) or 1 / 0)
+    monkeypatch.setattr(evaluate, "draw", lambda _, seeds, *rest: drew.append(seeds) or 1 / 0)
     assert main([*command, "40"]) == 0  # without drawing
     again = json.loads((out / "scores.json").read_text())
     assert again["scores"] == results["scores"]

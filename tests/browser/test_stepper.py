@@ -447,7 +447,7 @@ window.show = async (code, css, state) => {
   document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const { default: widget } = await import(url);
-  widget.initialize({ model });
+  widget.initialize?.({ model });
   widget.render({ model, el: document.body });
 };
 """
