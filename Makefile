@@ -54,10 +54,11 @@ test-fast: $(TEST) ## unit tests without the slow ones and the browser: after ev
 test-unit: $(TEST) ## unit tests, the slow ones too
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser"
 
-# Not -p tests.notebook_times: torch-fidelity installs a package of the name `tests`.
+# One notebook per process, each with one thread. Not -p tests.notebook_times: torch-fidelity installs
+# a package of the name `tests`.
 test-notebooks: $(TEST) ## run every cell of every lesson
 	$(BIN)/python tools/build_notebooks.py --check
-	PYTHONPATH=tests $(PYTEST) -p notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(PYTEST) -n $(WORKERS) --dist loadfile -p notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 test-browser: browser ## the widgets and the site, moved by a real browser
 	$(PYTEST) -m browser
