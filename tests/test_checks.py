@@ -130,6 +130,9 @@ def test_the_right_answers_of_guidance_are_the_librarys():
     assert oracle["check_which_w"](guided, eps_y, eps_null) == pytest.approx(
         library.w_of(guided, eps_y, eps_null)
     )
+    for seed in range(20):  # as right, and rounded in another way
+        verdict = guidance.check_which_w.verdict(lambda e, y, n: ((e - y) / (y - n)).mean(), seed)
+        assert verdict.mark == "✓"
     assert torch.equal(oracle["check_both_labels"](y, -torch.ones_like(y), null), torch.cat(asked))
     dropped = torch.tensor([True, False, True, False])
     close(

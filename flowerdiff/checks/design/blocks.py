@@ -1,10 +1,10 @@
-"""Lesson 02, U-Net design: the exercises that build: where all meets, attention, GroupNorm."""
+"""Lesson 02, U-Net design: the exercises that build: where all meets, attention."""
 
 import torch
 
 from flowerdiff.checks.exercise import Exercise, Mistake
 
-# 4 · what goes into an up stage
+# 3 · what goes into an up stage
 
 
 def meet(h, skip, time, label):
@@ -40,6 +40,10 @@ check_meet = Exercise(
             "both are added in yours. The class multiplies.",
             lambda h, skip, time, label: meet(h, skip, time + label, torch.ones_like(label)),
         ),
+        Mistake(
+            "both multiply in yours. The time is added.",
+            lambda h, skip, time, label: meet(h, skip, 0 * time, time * label),
+        ),
         Mistake("the time is missing.", lambda h, s, time, label: meet(h, s, 0 * time, label)),
         Mistake("the class is missing.", lambda h, s, time, label: meet(h, s, time, 0 * label + 1)),
         Mistake(
@@ -52,6 +56,10 @@ check_meet = Exercise(
             "the right things, in the other order: h first, then the skip. The weights of the next "
             "layer count on it.",
             lambda h, skip, time, label: meet(h, skip, time, label).roll(h.shape[1], 1),
+        ),
+        Mistake(
+            "the skip is missing: put it beside h, with torch.cat.",
+            lambda h, skip, time, label: meet(h, skip[:, :0], time, label),
         ),
         Mistake(
             "you add the skip to h. Here it is put *beside* it: twice as many channels.",
@@ -120,6 +128,19 @@ check_attend = Exercise(
             lambda q, k, v: _weights(q, k, dim=-2) @ v,
         ),
         Mistake(
+            "the softmax runs over the batch, so the pictures share their weights. For each pixel "
+            "that looks, those of the pixels of its own picture add up to 1.",
+            lambda q, k, v: _weights(q, k, dim=0) @ v,
+        ),
+        Mistake(
+            "you multiply by the root of d: the scores grow even more. Divide.",
+            lambda q, k, v: _weights(q, k, q.shape[-1] ** 0.5) @ v,
+        ),
+        Mistake(
+            "e to the scores is half of a softmax. Divide by the sum: the weights add up to 1.",
+            lambda q, k, v: (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).exp() @ v,
+        ),
+        Mistake(
             "who looks and who is looked at are swapped: scores[i, j] is q of i with k of j.",
             lambda q, k, v: _weights(k, q) @ v,
         ),
@@ -140,96 +161,5 @@ check_attend = Exercise(
             "you average the k. They are only for finding; what is handed over are the v.",
             lambda q, k, v: _weights(q, k) @ k,
         ),
-    ],
-)
-
-
-# 7 · GroupNorm
-
-EPS = 1e-5
-
-
-def group_norm(x, groups):
-    parts = x.reshape(len(x), groups, -1)
-    return _normal(parts, (2,)).reshape(x.shape)
-
-
-def _normal(x, dims, eps=EPS, unbiased=False):
-    mean, var = x.mean(dims, keepdim=True), x.var(dims, keepdim=True, unbiased=unbiased)
-    return (x - mean) / (var + eps).sqrt()
-
-
-def _by_variance(x, groups):
-    parts = x.reshape(len(x), groups, -1)
-    var = parts.var(2, keepdim=True, unbiased=False)
-    return ((parts - parts.mean(2, keepdim=True)) / (var + EPS)).reshape(x.shape)
-
-
-def _not_centred(x, groups):
-    parts = x.reshape(len(x), groups, -1)
-    return (parts / (parts.var(2, keepdim=True, unbiased=False) + EPS).sqrt()).reshape(x.shape)
-
-
-def _over_the_batch(x, groups):
-    parts = x.reshape(len(x), groups, -1)
-    return _normal(parts, (0, 2)).reshape(x.shape)
-
-
-def _every_nth_channel(x, groups):
-    b, c, height, width = x.shape
-    parts = x.reshape(b, c // groups, groups, height, width)
-    return _normal(parts, (1, 3, 4)).reshape(x.shape)
-
-
-def _draw_maps(generator, i):
-    b, c, height, width, groups = [
-        (2, 6, 3, 3, 3), (3, 8, 2, 2, 2), (4, 4, 3, 2, 2), (2, 12, 2, 3, 4), (3, 6, 3, 3, 2),
-    ][i]  # fmt: skip
-    scale = torch.rand((b, c, 1, 1), generator=generator) + 0.3
-    shift = torch.randn((b, c, 1, 1), generator=generator)
-    x = torch.randn((b, c, height, width), generator=generator) * scale + shift
-    return x * (0.002 if i == 1 else 1), groups  # once so small that eps counts
-
-
-check_group_norm = Exercise(
-    "02",
-    "GroupNorm",
-    group_norm,
-    _draw_maps,
-    [
-        Mistake(
-            "mean and variance run over the batch as well, so the images mix: that is what "
-            "GroupNorm is there to avoid.",
-            _over_the_batch,
-        ),
-        Mistake(
-            "that is BatchNorm in training: per channel, over all images.",
-            lambda x, groups: _normal(x, (0, 2, 3)),
-        ),
-        Mistake(
-            "every channel has statistics of its own in yours; the channels of a group share them.",
-            lambda x, groups: _normal(x, (2, 3)),
-        ),
-        Mistake(
-            "all channels share one mean and variance in yours: that is a single group.",
-            lambda x, groups: _normal(x, (1, 2, 3)),
-        ),
-        Mistake(
-            "your groups are made of every n-th channel; a group is a run of neighbouring ones.",
-            _every_nth_channel,
-        ),
-        Mistake(
-            "the variance is the plain average of the squares here: divided by n, not n - 1 "
-            "(unbiased=False).",
-            lambda x, groups: _normal(x.reshape(len(x), groups, -1), (2,), unbiased=True).reshape(
-                x.shape
-            ),
-        ),
-        Mistake(
-            "eps is missing: where a group is all alike you would divide by nothing.",
-            lambda x, groups: _normal(x.reshape(len(x), groups, -1), (2,), 0.0).reshape(x.shape),
-        ),
-        Mistake("you divide by the variance; it is its root that has x's units.", _by_variance),
-        Mistake("the mean is still in it: subtract it first.", _not_centred),
     ],
 )

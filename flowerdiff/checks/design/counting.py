@@ -76,6 +76,20 @@ check_field = Exercise(
             "you multiply the kernels. They overlap: each layer only adds what lies beyond.",
             lambda k, s: int(k.prod()),
         ),
+        Mistake(
+            "yours sees 1 pixel whatever the layers are. Before the first layer two neighbours are "
+            "1 apart; 0 would stay 0, however often it is multiplied.",
+            lambda k, s: 1,
+        ),
+        Mistake(
+            "the kernels do not count in yours: each layer adds as much as a 3x3 one. A kernel of "
+            "k adds k - 1.",
+            lambda k, s: _walk(k, s, 1, lambda f, j, k, s: (f + 2 * j, j * s)),
+        ),
+        Mistake(
+            "k // 2 is how far a kernel reaches on one side. It reaches on both: k - 1 in all.",
+            lambda k, s: _walk(k, s, 1, lambda f, j, k, s: (f + k // 2 * j, j * s)),
+        ),
     ],
 )
 
@@ -125,6 +139,10 @@ check_parameters = Exercise(
             lambda c_in, c_out: _two(c_in, c_out, kernel=1),
         ),
         Mistake(
+            "those are the weights alone. The convolutions have biases, and BatchNorm learns too.",
+            lambda c_in, c_out: _two(c_in, c_out, bias=0, norm=0),
+        ),
+        Mistake(
             "that is the first convolution with its BatchNorm; the block has two of each.",
             lambda c_in, c_out: c_out * (9 * c_in + 1) + 2 * c_out,
         ),
@@ -132,7 +150,7 @@ check_parameters = Exercise(
 )
 
 
-# 3 · the work of a convolution
+# 4 · the work of a convolution
 
 
 def flops(c_in, c_out, kernel, size, stride):
@@ -175,6 +193,14 @@ check_flops = Exercise(
             "that is the number of weights. Each of them works once for every pixel that comes "
             "out.",
             lambda a, b, k, n, s: k**2 * a * b,
+        ),
+        Mistake(
+            "the channels that come in do not count in yours: an output looks at all of them.",
+            lambda a, b, k, n, s: flops(1, b, k, n, s),
+        ),
+        Mistake(
+            "the channels that come out do not count in yours: each has weights of its own.",
+            lambda a, b, k, n, s: flops(a, 1, k, n, s),
         ),
         Mistake(
             "channels multiply: every output channel looks at every input channel. You add them.",

@@ -21,7 +21,8 @@ def _interleaved(t, dim):
 
 def _draw_times(generator, i):
     dim = [6, 8, 10, 12, 16][i]
-    return torch.randint(1, 801, ([3, 5, 1, 4, 6][i],), generator=generator), dim
+    # Not up to T: a frequency that is right, but rounded in another way, would be too far off.
+    return torch.randint(1, 101, ([3, 5, 1, 4, 6][i],), generator=generator), dim
 
 
 check_sinusoid = Exercise(
@@ -59,6 +60,15 @@ check_sinusoid = Exercise(
         Mistake(
             "t as it is, please, not t / T: the section shows what becomes of that.",
             lambda t, dim: sinusoid(t / 800, dim),
+        ),
+        Mistake(
+            "torch.logspace takes exponents, not frequencies: 10 to the 0 is 1, and 10 to the -4 "
+            "is 0.0001.",
+            lambda t, dim: _waves(t, torch.logspace(1, 1e-4, dim // 2)),
+        ),
+        Mistake(
+            "both halves of yours are sines; the second half are cosines.",
+            lambda t, dim: sinusoid(t, dim)[:, : dim // 2].repeat(1, 2),
         ),
         Mistake(
             "half of it is missing: `dim` numbers for each time, as many cosines as sines.",
