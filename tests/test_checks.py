@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import binomtest
 from torch.utils.flop_counter import FlopCounterMode
 
 from flowerdiff import guidance as library
+from flowerdiff import metrics
 from flowerdiff import sampling as library_sampling
 from flowerdiff import training as library_training
 from flowerdiff.checks import (
     Exercise,
     Mistake,
     design,
+    evaluation,
     exercise,
     forward,
     guidance,
@@ -31,7 +34,7 @@ from flowerdiff.unet.layers import sinusoid
 from flowerdiff.unet.two_layer import ConvBlock
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSONS = [forward, guidance, training, sampling, design]
+LESSONS = [forward, guidance, training, sampling, design, evaluation]
 EXERCISES = {
     name: check
     for lesson in LESSONS
@@ -209,6 +212,39 @@ def test_the_right_answers_of_training_are_the_librarys():
             parameter.grad = gradient.clone()
         torch.nn.utils.clip_grad_norm_(parameters, max_norm)
         close(parameters[0].grad, oracle["check_clip_factor"](a, b, max_norm) * a)
+
+
+def test_the_right_answers_of_evaluation_are_the_librarys():
+    rng, close = torch.Generator().manual_seed(0), torch.testing.assert_close
+    oracle = {name: check.oracle for name, check in vars(evaluation).items() if "check" in name}
+    x = torch.randn(2, 3, 8, 8, generator=rng)
+    assert torch.equal(oracle["check_to_pixels"](x), to_uint8(x))
+    n, dim = 60, 5
+    drawn, real, new = torch.randn(3, n, dim, generator=rng)
+    real, labels = real + 0.3, torch.arange(n) % 4
+    ours, theirs = metrics.Features(drawn, "toy"), metrics.Features(real, "toy")
+    moments = [m for f in (drawn, real) for m in (f.double().mean(0), f.double().T.cov())]
+    assert oracle["check_frechet"](*moments) == pytest.approx(metrics.fid(ours, theirs).value)
+    found = oracle["check_kid"](drawn.double(), real.double())
+    assert found == pytest.approx(metrics.kid(ours, theirs).value)
+    logits = metrics.Features(3 * drawn, "toy", logits=True)
+    found = oracle["check_inception_score"](logits.values.double().softmax(1))
+    assert found == pytest.approx(metrics.inception_score(logits).value)
+    found = oracle["check_diversity"](drawn, labels, real, labels)
+    assert found == pytest.approx(metrics.diversity(ours, labels, theirs, labels).value)
+    drawn[:3] = real[[5, 17, 40]] + 0.001
+    samples, train, validation = (
+        metrics.Measured(torch.zeros(n, 3, 8, 8, dtype=torch.uint8), labels, f)
+        for f in (metrics.Features(drawn, "toy"), theirs, metrics.Features(new, "toy"))
+    )
+    # Features alone: all images are black, so none may count as the same picture.
+    train.images.copy_(torch.full_like(train.images, 255))
+    suspects = metrics.memorisation(samples, train, theirs, validation).suspects
+    close(oracle["check_suspects"](drawn, real, new).nonzero()[:, 0], suspects.sort().values)
+    assert len(suspects) >= 3
+    for right, rounds in ((7, 10), (10, 10), (6, 12)):
+        expected = binomtest(right, rounds, alternative="greater").pvalue
+        assert oracle["check_chance"](right, rounds) == pytest.approx(expected)
 
 
 def test_every_wrong_diagnosis_is_told_how_that_disease_would_look():

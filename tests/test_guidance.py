@@ -15,6 +15,8 @@ from flowerdiff.guidance import (
     w_from_guidance_scale,
     w_of,
 )
+from flowerdiff.sampling import timesteps
+from flowerdiff.schedule import linear_schedule
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results/guidance.json"
 NULL = 10
@@ -94,3 +96,14 @@ def test_the_recorded_measurements_are_of_the_bundled_model():
     recorded = json.loads(RESULTS.read_text())
     assert recorded["model_sha256"] == PRETRAINED[recorded["model"]]
     assert {-1, 0, 1, 4, 8} <= {setting["w"] for setting in recorded["settings"]}
+
+
+@pytest.mark.parametrize("part", ["first third", "middle third", "last third"])
+def test_a_recorded_third_is_a_third_of_the_steps(part):
+    recorded = json.loads(RESULTS.read_text())
+    (setting,) = (s for s in recorded["settings"] if s["name"] == f"w = 4, {part}")
+    *times, _ = timesteps(linear_schedule(), recorded["steps"], None)
+    inside = [t for t in times if setting["low"] <= t <= setting["high"]]
+    assert len(inside) * 3 == len(times)
+    here = f'"{part}": ({setting["low"]}, '  # the lesson draws the same third
+    assert here in (RESULTS.parents[2] / "notebooks/05_guidance.py").read_text()

@@ -59,6 +59,14 @@ check_combine = Exercise(
             lambda y, null, w: (1 + w) * y,
         ),
         Mistake(
+            "the weights must sum to 1: where 1 + w is eps_y's, eps_null has more than -1.",
+            lambda y, null, w: (1 + w) * y - null,
+        ),
+        Mistake(
+            "the weights must sum to 1: where -w is eps_null's, eps_y has more than 1.",
+            lambda y, null, w: y - w * null,
+        ),
+        Mistake(
             "that is the difference alone, w times; it is added to a prediction.",
             lambda y, null, w: w * (y - null),
         ),
@@ -154,7 +162,9 @@ def which_w(eps_hat, eps_y, eps_null):
 
 
 def _draw_guided(generator, i):
+    """In 64 bits: a right answer that sums in another order must not differ by its rounding."""
     eps_y, eps_null, w = _draw_pair(generator, i)
+    eps_y, eps_null = eps_y.double(), eps_null.double()
     return combine(eps_y, eps_null, w), eps_y, eps_null
 
 

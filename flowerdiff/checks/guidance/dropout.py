@@ -58,6 +58,10 @@ check_drop_labels = Exercise(
             lambda y, u, p, n: torch.where(u < p, n - 1, y),
         ),
         Mistake(
+            "one too far: flowers are counted from 0, so num_classes itself is the new row.",
+            lambda y, u, p, n: torch.where(u < p, n + 1, y),
+        ),
+        Mistake(
             "0 is a flower, the first one. The null label is num_classes.",
             lambda y, u, p, n: torch.where(u < p, 0, y),
         ),

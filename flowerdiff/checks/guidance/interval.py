@@ -68,7 +68,8 @@ check_guide_between = Exercise(
             lambda y, null, w, t, lo, hi: _where((lo <= t) & (t < hi), y, null, w),
         ),
         Mistake(
-            "with 'or' every time is inside: every t is above low *or* below high.",
+            "every image is guided. With 'or' every t is inside, and `.any()` asks for all of them "
+            "at once: each image is inside or outside on its own.",
             lambda y, null, w, t, lo, hi: combine(y, null, w),
         ),
         Mistake(
@@ -80,13 +81,21 @@ check_guide_between = Exercise(
             lambda y, null, w, t, lo, hi: _where(t <= hi, y, null, w),
         ),
         Mistake(
+            "t has the shape (B,), so PyTorch lays it along the *columns* of the images. What is "
+            "true or false for an image must become (B, 1, 1, 1).",
+            lambda y, null, w, t, lo, hi: torch.where(
+                (lo <= t) & (t <= hi), combine(y, null, w), y
+            ),
+        ),
+        Mistake(
             "all images follow the time of the first: each has its own t[i].",
             lambda y, null, w, t, lo, hi: _where(
                 ((lo <= t) & (t <= hi))[:1].expand(len(t)), y, null, w
             ),
         ),
         Mistake(
-            "you never guide.",
+            "no image is guided. (`.all()` is true only if every t is inside; each image is inside "
+            "or outside on its own.)",
             lambda y, null, w, t, lo, hi: y.clone(),
         ),
     ],

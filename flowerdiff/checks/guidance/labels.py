@@ -40,6 +40,14 @@ check_both_labels = Exercise(
             lambda y, avoid, null: torch.cat([y, avoid]),
         ),
         Mistake(
+            "the wrong way round: where there *is* a flower to avoid, you take the null label.",
+            lambda y, avoid, null: torch.cat([y, torch.where(avoid >= 0, null, avoid)]),
+        ),
+        Mistake(
+            "0 is a flower. Where there is nothing to avoid, it is the null label as usual.",
+            lambda y, avoid, null: torch.cat([y, avoid.clamp(min=0)]),
+        ),
+        Mistake(
             "nobody avoids anything: the second half is the null label for all.",
             lambda y, avoid, null: torch.cat([y, torch.full_like(y, null)]),
         ),

@@ -61,6 +61,23 @@ check_sharpened_score = Exercise(
             lambda x, means, std, k, w: _scores(x, means, std, k, w, _nearest(x, means, std)),
         ),
         Mistake(
+            "the shares sum to 1 already: sum over the means; a mean divides by K once more.",
+            lambda x, means, std, k, w: _scores(
+                x, means, std, k, w, _share(x, means, std) / len(means)
+            ),
+        ),
+        Mistake(
+            "in the shares, the distance is not squared.",
+            lambda x, means, std, k, w: _scores(
+                x,
+                means,
+                std,
+                k,
+                w,
+                (-(means - x[:, None]).norm(dim=2) / (2 * std**2)).softmax(1),
+            ),
+        ),
+        Mistake(
             "every mean has the same share, wherever x is; near ones must count more.",
             lambda x, means, std, k, w: _scores(
                 x, means, std, k, w, torch.full((len(x), len(means)), 1 / len(means))
