@@ -381,6 +381,18 @@ def test_a_mistake_is_known_by_values_not_by_errors_alone():
     assert check.verdict(fails).hint == ""
 
 
+def test_a_number_may_be_a_float_or_a_tensor_of_one_in_its_own_precision():
+    def of(oracle):
+        return Exercise("99", "sum", oracle, lambda g, i: (torch.rand(1000, generator=g),), [])
+
+    number, tensor = of(lambda x: x.double().mean().item()), of(lambda x: x.sum())
+    assert number.verdict(lambda x: x.mean()).mark == "✓"  # float32 has other last digits
+    assert number.verdict(lambda x: x.double().sum().item() / 1000).mark == "✓"
+    assert number.verdict(lambda x: x.double().mean() + 1e-6).mark == "✗"
+    assert tensor.verdict(lambda x: x.sum().item()).mark == "✓"
+    assert tensor.verdict(lambda x: x.sum().item() + 1).mark == "✗"
+
+
 # The summary
 
 
