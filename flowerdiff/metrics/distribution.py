@@ -14,6 +14,7 @@ in memory that does not grow:
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -50,18 +51,7 @@ class RunningFID:
     def compute(self) -> Score:
         """The score so far; see `fid`."""
         n, n_real = self._counts()
-        if min(n, n_real) < 2:
-            raise ValueError(f"FID needs two images or more on each side; got {n} and {n_real}")
-        few, dim = min(n, n_real), self._kind.values.shape[1]
-        if few < dim:
-            warnings.warn(
-                f"FID over {dim:,} features from {few:,} images is far too high, because no "
-                "covariance of full rank comes of so few: compare it only with FIDs of equal n, "
-                "or use KID",
-                stacklevel=2,
-            )
-        value = max(self._metric.compute().item(), 0.0)  # rounding can leave -1e-12
-        return Score("FID", value, None, n, n_real, self._kind.extractor, biased=True)
+        return _fid(lambda: self._metric.compute().item(), n, n_real, self._kind)
 
     def _counts(self) -> tuple[int, int]:
         if self._metric is None:
@@ -80,10 +70,44 @@ def fid(images: Features, real: Features) -> Score:
     of different n do not compare. There is no interval: to resample images would add the very bias
     that the interval is to show.
     """
+    images.check_same_kind(real)
+    n, n_real = len(images), len(real)
+    if min(n, n_real) < images.values.shape[1]:
+        return _fid(lambda: _frechet_of_few(images.values, real.values), n, n_real, images)
     running = RunningFID()
     running.update(images)
     running.update(real, real=True)
     return running.compute()
+
+
+def _fid(value: Callable[[], float], n: int, n_real: int, kind: Features | None) -> Score:
+    """The score, if there are images enough to work it out. kind: any features of these."""
+    if min(n, n_real) < 2:
+        raise ValueError(f"FID needs two images or more on each side; got {n} and {n_real}")
+    few, dim = min(n, n_real), kind.values.shape[1]
+    if few < dim:
+        warnings.warn(
+            f"FID over {dim:,} features from {few:,} images is far too high, because no "
+            "covariance of full rank comes of so few: compare it only with FIDs of equal n, "
+            "or use KID",
+            stacklevel=3,
+        )
+    # Rounding can leave -1e-12.
+    return Score("FID", max(value(), 0.0), None, n, n_real, kind.extractor, biased=True)
+
+
+def _frechet_of_few(x: Tensor, y: Tensor) -> float:
+    """The Frechet distance of (n, D) and (m, D), without any D x D matrix.
+
+    With X and Y the centred features, S_1 = X'X / (n - 1) and S_2 = Y'Y / (m - 1), the eigenvalues
+    of S_1 S_2 are the squares of the singular values of XY' / sqrt((n - 1) (m - 1)), and zeros. For
+    a few images that takes milliseconds, where the eigenvalues of S_1 S_2 take seconds.
+    """
+    x, y = x.double(), y.double()
+    away = (x.mean(0) - y.mean(0)).square().sum()
+    x, y = (z.sub(z.mean(0)) / (len(z) - 1) ** 0.5 for z in (x, y))
+    spread = x.square().sum() + y.square().sum() - 2 * torch.linalg.svdvals(x @ y.T).sum()
+    return (away + spread).item()
 
 
 def _frechet(dim: int):
