@@ -19,7 +19,7 @@ DOCS := $(VENV)/.installed-docs
 TEST := $(VENV)/.installed-test
 PYTEST = $(BIN)/python -m pytest
 
-.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser lint format notebooks docs clean
+.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser lint format notebooks docs slides clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -79,6 +79,9 @@ notebooks: $(TEST) ## build both editions of notebooks/*.ipynb from notebooks/*.
 
 docs: $(DOCS) ## the site, from the built notebooks: open build/site/index.html, no server needed
 	$(BIN)/python tools/build_docs.py
+
+slides: $(DOCS) ## slides of the lessons, for a projector: open build/slides/index.html
+	$(BIN)/python tools/make_slides.py
 
 clean: ## remove caches and builds; keeps the environment, runs/ and samples/
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis test-results

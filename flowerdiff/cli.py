@@ -35,7 +35,15 @@ def doctor(args: argparse.Namespace) -> int:
     """Say what works on this machine, and how to mend what does not."""
     from flowerdiff.doctor import main
 
-    return main([])
+    if not (args.read or args.for_class):
+        return main([])
+    from flowerdiff import classroom
+
+    if args.read:
+        lines = Path(args.read).read_text(encoding="utf-8-sig", errors="replace")
+        print(classroom.table(classroom.read(lines)))
+        return 0
+    return classroom.main()
 
 
 def train(args: argparse.Namespace) -> int:
@@ -157,7 +165,11 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     command(lab).add_argument("jupyter", nargs="*", help="passed on to JupyterLab, after --")
-    command(doctor)
+    sub = command(doctor)
+    sub.add_argument(
+        "--class", dest="for_class", action="store_true", help="a line to send to the instructor"
+    )
+    sub.add_argument("--read", metavar="FILE", help="such lines: who needs help, and why")
     sub = command(train)
     sub.add_argument("--config", required=True, help="a TOML file; see flowerdiff.run")
     sub.add_argument(

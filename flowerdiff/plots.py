@@ -129,6 +129,33 @@ def clouds(
     return show(figure, caption)
 
 
+def trade_off(
+    series: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    caption: str,
+    xlabel: str,
+    ylabel: str,
+    size: tuple[float, float] = (5.2, 3.6),
+) -> Picture:
+    """Two scores against each other, {series: {point: (x, y)}}: each point with its name beside it,
+    each series joined by a line. x and y: the value and the two ends of its interval.
+    """
+    figure = _figure(*size)
+    axes = _axes(figure, 1, 1, 1, xlabel=xlabel, ylabel=ylabel)
+    for style, (name, points) in enumerate(series.items()):
+        colour, dash = COLOURS[style % len(COLOURS)], DASHES[style % len(DASHES)]
+        x, y = (_array(list(side)).T for side in zip(*points.values(), strict=True))  # (3, points)
+        axes.plot(x[0], y[0], dash, marker="o", color=colour, label=name)
+        axes.hlines(y[0], x[1], x[2], colour, linewidth=0.8, alpha=0.6)
+        axes.vlines(x[0], y[1], y[2], colour, linewidth=0.8, alpha=0.6)
+        for i, point in enumerate(points):  # names in turn above and below: neighbours keep clear
+            where = (
+                {"xytext": (5, 5)} if i % 2 else {"xytext": (-5, -5), "ha": "right", "va": "top"}
+            )
+            axes.annotate(point, (x[0, i], y[0, i]), textcoords="offset points", **where)
+    axes.legend(frameon=False)
+    return show(figure, caption)
+
+
 def levels_around(density: Tensor, shares: Sequence[float]) -> list[float]:
     """For each share of the mass the density at the edge of the smallest region that holds it."""
     falling = density.flatten().sort(descending=True).values

@@ -49,9 +49,12 @@ MAY_IMPORT = {
     },
     "plots": set(),
     "checks": set(),
-    "widgets": {"colour", "guidance", "netinfo", "plots", "sampling", "schedule"},
+    "widgets": {
+        "augment", "colour", "guidance", "metrics", "netinfo", "plots", "sampling", "schedule",
+    },
     "doctor": {"checkpoint", "data", "oxford"},
-    "cli": {"checkpoint", "doctor", "draw", "evaluate", "metrics", "run", "study"},
+    "classroom": {"checkpoint", "doctor", "draw"},
+    "cli": {"checkpoint", "classroom", "doctor", "draw", "evaluate", "metrics", "run", "study"},
     "__main__": {"cli"},
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -118,6 +118,7 @@ class TrainingMonitor(Bench):
         self.run.go_on()
         try:
             while not self.run.done:
+                self._let_clicks_through()
                 time.sleep(0.1)  # not join(): an interrupt must get through
         except KeyboardInterrupt:
             self.run.stop()
@@ -130,6 +131,14 @@ class TrainingMonitor(Bench):
         if self.run.error is not None:
             raise self.run.error
         return self.run.progress
+
+    def _let_clicks_through(self) -> None:
+        """JupyterLab sends clicks to a thread of their own, past the cell that is running. But
+        ipykernel 7.4 sends them back to where the button was last changed, and there they would
+        wait for the end of the cell. So it must not remember where that was.
+        """
+        for button in self.buttons:
+            getattr(button.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
     def settle(self) -> None:
         run = self.run

@@ -118,7 +118,7 @@ class Player(StaticFallback, anywidget.AnyWidget):
 def packed(frames: Sequence[Frame]) -> dict:
     """The frames that are shown together, one per row, as the page wants them."""
     frames = list(frames)
-    images = [[_data_url(image) for image in frame.images] for frame in frames]
+    images = [[data_url(image) for image in frame.images] for frame in frames]
     return {
         "images": images,
         "caption": frames[-1].caption,
@@ -126,6 +126,6 @@ def packed(frames: Sequence[Frame]) -> dict:
     }
 
 
-def _data_url(image: Tensor) -> str:
+def data_url(image: Tensor) -> str:
     # Text, not bytes: nested binary state is where the notebook front ends differ.
     return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
