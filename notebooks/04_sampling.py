@@ -9,7 +9,10 @@
 # %% [markdown]
 # # 04 · Sampling
 #
-# **About 90 minutes**, eight exercises among them · the machine needs about one.
+# **About 90 minutes** up to section 5, with a break after section 3. Then 35 more for sections 6
+# and 7 (fewer steps, and a race), and 45 for sections 8 to 10 (another noise, a patch, a doodle);
+# these two parts do not need each other. Eight exercises among them · the machine needs about one
+# minute.
 #
 # **You need** lessons 00 and 01; from mathematics the normal distribution (the Gaussian), its mean
 # and its variance, and what a gradient is. Lesson 03 (training) helps, but is not needed.
@@ -87,8 +90,15 @@ clouds(
 #    = -\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{1-\bar\alpha_t}
 #    = -\frac{\varepsilon}{\sqrt{1-\bar\alpha_t}} . $$
 #
-# For *all* $x_0$ together, the score is the average of these over all $x_0$ that could have led to
-# $x_t$, and the average of $\varepsilon$ is $\hat\varepsilon$. So
+# For *all* $x_0$ together, call that Gaussian $q(x_t \mid x_0)$. Then $p_t(x_t)$ is the sum of
+# $p(x_0)\, q(x_t \mid x_0)$ over all $x_0$, and since $\nabla q = q\,\nabla \log q$,
+#
+# $$ \nabla \log p_t(x_t) = \frac{\nabla p_t(x_t)}{p_t(x_t)}
+#    = \sum_{x_0} \frac{p(x_0)\, q(x_t \mid x_0)}{p_t(x_t)} \; \nabla \log q(x_t \mid x_0) . $$
+#
+# The fraction says how likely it is that this $x_0$ led to $x_t$ (Bayes' rule). So the score is the
+# average of $-\varepsilon / \sqrt{1-\bar\alpha_t}$ over all that could have led here, and the
+# average of $\varepsilon$ is $\hat\varepsilon$:
 #
 # $$ \text{score} = -\frac{\hat\varepsilon}{\sqrt{1-\bar\alpha_t}} . $$
 #
@@ -145,7 +155,8 @@ clouds(
 )
 
 # %% [markdown]
-# (The arrows are drawn at a third of their length.) With much noise every petal could have been the
+# (Each arrow aims at $\sqrt{\bar\alpha_t}\,\hat x_0$, what the model sees, shrunk as it is in
+# $x_t$, and is drawn at a third of its length.) With much noise every petal could have been the
 # start, and their average is the middle of the circle, where there is no petal at all! That is why
 # $\hat x_0$ of a flower is a blur at first: an average of many flowers is no flower. With less
 # noise, only one petal is left in question.
@@ -158,7 +169,7 @@ clouds(
 #
 # *easy · 6 minutes.* Someone gives you a model that returns the score. Get $\hat x_0$ from it. (You
 # need two equations from above.) `x_t` and `score` are tensors of one shape, `ab_t` is the number
-# $\bar\alpha_t$.
+# $\bar\alpha_t$ (and the root of a number is `number ** 0.5`).
 
 # %%
 from flowerdiff.checks.sampling import check_x0_from_score
@@ -206,7 +217,7 @@ x_t = a**0.5 * x_s + b**0.5 * torch.randn(1_000_000, generator=rng)
 kept = x_s[(x_t - 1.5).abs() < 0.02]
 
 mean, variance = schedule.posterior(torch.tensor(1.5), t, torch.tensor(x0), s)
-x = torch.linspace(-3.5, 3.5, 200)
+x = torch.linspace(-2, 5, 200)
 found = f"{len(kept)} copies: mean {kept.mean():.2f}, std {kept.std():.2f}"
 print(f"{found}; formula: mean {mean:.2f}, std {variance.sqrt():.2f}")
 histograms(
@@ -214,6 +225,7 @@ histograms(
     "Histogram of x_s. All copies: a wide bell around 0.4. Those that end near 1.5: a narrower "
     "bell around 1, and on it lies the black curve of the posterior.",
     expected={"x_s": {"posterior": (x, normal(x, mean, variance.sqrt()))}},
+    limits=(-2, 5),
     size=(5.5, 2.8),
 )
 
@@ -284,9 +296,10 @@ check_posterior_variance(posterior_variance)
 # in the place of $x_0$**, take the posterior's mean, and add noise.
 #
 # How much noise? If $x_0$ were really known, the posterior's variance $v$ (the library says
-# `beta_tilde`). But a guess is not knowledge, so rather more. Ho et al. show that the right amount
-# lies between $v$ and $b$, and the paper of this course takes $b$. With many small steps the two
-# are nearly the same. On arriving at $s = 0$ no noise is added: nobody would take it away again.
+# `beta_tilde`). But a guess is not knowledge, so rather more. The right amount lies between $v$ and
+# $b$ (Ho et al. 2020, section 3.2); we take $b$, as the study of lesson 07 does. With many small
+# steps the two are nearly the same. On arriving at $s = 0$ no noise is added: nobody would take it
+# away again.
 #
 # That is **ancestral sampling**, also called DDPM.
 #
@@ -347,9 +360,11 @@ frames = [
 Player(["x_t", "x0_hat"], {"": frames[::5]}, label="Ancestral sampling, every fifth step")
 
 # %% [markdown]
-# **Move the slider** and compare the two. In $x_t$ the noise stays nearly to the end, for every
-# step adds some again. In $\hat x_0$ the flower is there after a fifth of the way, and then only
-# details change: look at the edges of the petals, which move until the end.
+# **Move the slider** and compare the two. In $x_t$ the noise stays nearly to the end, as it must:
+# at $t = 160$ the SNR is 8.87, and one tenth of the variance is still noise. In $\hat x_0$ the
+# flower is there after a fifth of the way, and then only details change: look at the edges of the
+# petals, which move until the end. ($\hat\varepsilon$ is what is left of $x_t$ without $\hat x_0$;
+# the stepper of lesson 00 shows all three.)
 
 # %% [markdown]
 # ## 4 · Keeping x0_hat in range
@@ -385,8 +400,8 @@ for w in (0.0, 2.0, 4.0):
 # %% [markdown]
 # Hardly any at $w = 0$, and a tenth at $w = 4$, which exaggerates. The pictures change little: this
 # model can do without. It was trained to predict $v$ (lesson 03), and its $\hat x_0$ comes out in
-# range by itself. Most models predict $\varepsilon$, as the paper's does. There $\hat x_0$ is
-# worked out by a *division*:
+# range by itself. Many models predict $\varepsilon$, as Ho's and those of lesson 07 do. There
+# $\hat x_0$ is worked out by a *division*:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\hat\varepsilon}{\sqrt{\bar\alpha_t}} $$
 #
@@ -510,8 +525,10 @@ clouds(
         title: {"the truth": points} | {name: p[:, i] for i, name in enumerate(names)}
         for title, p in paths.items()
     },
-    "Paths of three points. With eta = 0 each is a smooth curve to the nearest petal. With eta = 1 "
-    "each is a swarm of dots all over the plane, and all three end in other petals.",
+    "Paths of three points, and an arrow from the beginning of each to its end. With eta = 0 each "
+    "is a smooth curve to the nearest petal. With eta = 1 each is a swarm of dots all over the "
+    "plane, and all three end in other petals, two of them in the same.",
+    arrows={title: (start, p[-1] - start) for title, p in paths.items()},
     size=3.6,
 )
 
@@ -544,13 +561,16 @@ picture(
 
 # %% [markdown]
 # A little noise changes little, much noise makes another flower. With many steps all values of
-# $\eta$ give equally good pictures. With few, dice are bad luck: there are too few later steps to
-# repair what the noise has done. But noise also washes out old mistakes, as in section 4.
+# $\eta$ give nearly equally good pictures (Song et al. 2020, table 1). With few, dice are bad luck:
+# there are too few later steps to repair what the noise has done. But noise also washes out old
+# mistakes, as in section 4.
 #
 # ## 6 · Fewer steps
 #
 # Every step asks the model once, and that is what costs. How many do we need? With the perfect
-# model of the petals we can measure it: the **truth** is where 800 steps end.
+# model of the petals we can measure it: the **truth** is where 800 steps end. (They are those of
+# the better sampler that we are coming to. DDIM's own 800 steps, the last line, end very near
+# them.)
 #
 # > **Predict.** Twice as many steps: is the error of DDIM half as large, or a quarter?
 
@@ -572,7 +592,7 @@ def error_of(sampler, steps):
     return (end(sampler, steps) - truth).norm(dim=1).mean().item()
 
 
-for steps in (10, 20, 40, 80, 160):
+for steps in (10, 20, 40, 80, 160, 800):
     print(f"{steps:3d} steps of DDIM: error {error_of(ddim, steps):.4f}")
 
 # %% [markdown]
@@ -592,7 +612,8 @@ for steps in (10, 20, 40, 80, 160):
 #
 # because in $\lambda$ ("lambda", it rises on the way down) the exact solution has a simple form:
 # the noise shrinks by $\sqrt{(1-\bar\alpha_s)/(1-\bar\alpha_t)}$, and what is missing is filled up
-# with $\hat x_0$. Here it is in a dozen lines.
+# with $\hat x_0$. Here it is in a dozen lines. (If `target` were always `x0_hat`, they would be
+# DDIM: its mixture, with $\hat\varepsilon$ written out.)
 
 # %%
 lam = schedule.snr(torch.arange(T + 1)).double().log() / 2  # lambda for every t; infinite at 0
@@ -616,8 +637,8 @@ for steps in (10, 20, 40, 80, 160):
     print(f"DPM-Solver++ {error_of(dpm_solver_pp, steps):.4f}")
 
 # %% [markdown]
-# With many steps it is as promised: a quarter, and a quarter again. But with 10 or 20 steps it is
-# hardly better than DDIM, or even worse! Why?
+# With many steps it is as promised: about a quarter, each time. But with 10 or 20 steps it is no
+# better than DDIM, even a little worse! Why?
 #
 # > **Predict.** We space the times evenly in $t$. In $\lambda$, which steps are the long ones?
 
@@ -630,7 +651,7 @@ curves(
         "length of 20 even steps": {"": (times[1:-2], (lam[times[2:-1]] - lam[times[1:-2]]))},
     },
     "Left, lambda over t: almost straight in the middle, steep at both ends. Right, the lengths of "
-    "steps in lambda: less than 0.2 in the middle, 0.7 towards both ends.",
+    "steps in lambda: less than 0.2 in the middle, more than 0.6 towards both ends.",
 )
 
 # %% [markdown]
@@ -664,8 +685,8 @@ def log_snr_times(alpha_bar, steps):
 check_log_snr_times(log_snr_times)
 
 # %% [markdown]
-# The widgets' version goes from $-4$ (1.8 % picture) to $4$ (1.8 % noise), with $T$ put before and
-# 0 after. Does it help?
+# The widgets' version goes from $\lambda = -4$ (the picture's factor $\sqrt{\bar\alpha_t}$ is
+# 0.018) to $4$ (the noise's is 0.018), with $T$ put before and 0 after. Does it help?
 #
 # > **Predict.** Will the new times help DPM-Solver++, DDIM, or both?
 
@@ -733,8 +754,9 @@ def spread(points):
     return (points[:, None] - petals.means).norm(dim=2).min(dim=1).values.mean().item()
 
 
-other, _ = petals.sample(2000, torch.Generator().manual_seed(2))
-print(f"the truth, from another draw of it: distance {distance(other, truth):.3f}")
+others = [petals.sample(2000, torch.Generator().manual_seed(i))[0] for i in range(2, 8)]
+apart = ", ".join(f"{distance(other, truth):.3f}" for other in others)
+print(f"the truth, from six other draws of it: distance {apart}")
 print(f"spread of the truth: {spread(truth):.3f}")
 BUDGETS = (5, 10, 25, 50)
 finishes = {}
@@ -757,13 +779,13 @@ points_race(finishes, captions, truth)
 
 # %% [markdown]
 # With 5 steps nobody has parted the petals: points hang between them. With 10, the clouds of DDIM
-# and DPM-Solver++ are too narrow and too far inside. DDPM has the smallest *distance* of all, also
-# with 5 steps: its noise washes out mistakes. But its clouds are too wide even with 50, for $b$ is
-# too much noise for steps that large.
+# and DPM-Solver++ are too narrow and too far inside. DDPM's *distance* is as small as anybody's,
+# also with 5 steps: its noise washes out mistakes. But its clouds are too wide even with 50, for
+# $b$ is too much noise for steps that large.
 #
-# From 25 steps on, the distance is about what another draw of the truth has, and sees no more (its
-# third digit is luck). The spread sees finer. Without dice and with times even in $\lambda$ it is
-# right from 25 steps on. Note how late the others are.
+# From 25 steps on, the distance is about what other draws of the truth have, and sees no more:
+# below 0.04 nearly all is luck. The spread sees finer. Without dice and with times even in
+# $\lambda$ it is right from 25 steps on. Note how late the others are.
 #
 # Now on flowers. There is no true distribution that we could draw from, but there is an exact end
 # for the samplers without dice: where the walk would end with *all* 800 steps. The number is the
@@ -778,15 +800,24 @@ from flowerdiff.widgets import sampler_race
 
 race = sampler_race(model, "water lily", seed=7, w=0.0)  # w = 0: one call a step, not two
 print("\n".join(frame.caption for frame in race.result.finish()["picture"]))
+
+times, lily = even_in_lambda(schedule, 10), torch.tensor([model.label("water lily")])
+*_, last = ddim(model, schedule, noise([7], T), lily, steps=times, clip_x0=1.0)
+print(f"not in the race: DDIM, 10 steps even in lambda {race.result.distance(last.x_t[0]):.3f}")
 race
 
 # %% [markdown]
 # Move the slider. With 5 steps, DDIM and DPM-Solver++ draw the right flower through frosted glass.
 # Their first step alone goes from pure noise to $\lambda = -1.1$, and takes all large forms and
-# colours from one look. With times even in $\lambda$, ten steps are closer to the exact picture
-# than 50 steps of DDIM! (Beyond 25 it gets no better: the step from $T$ to $\lambda = -4$ remains
-# as long as it is.) With even times the better
-# solver changes almost nothing (0.298, 0.290), with the right ones it changes everything (0.038).
+# colours from one look. By eye they need 50 steps, and with times even in $\lambda$ ten are enough:
+# closer to the exact picture than 50 steps of DDIM! (Beyond 25 it gets no better: the step from $T$
+# to $\lambda = -4$ remains as long as it is.)
+#
+# Is it the solver, or the times? With 10 steps evenly in $t$ the better solver changes almost
+# nothing (0.298, 0.290). The times alone halve DDIM's error (0.147), and with *them* the better
+# solver makes it a quarter of that (0.038). In the plane these times made DDIM worse: there, all
+# that is to be decided is which petal, in the middle of the walk. A flower has something to decide
+# at every $t$, from the large forms to the finest grain. So do not choose times by the plane alone.
 #
 # And DDPM? Its distance *grows*. That is no error: its dice make another flower of the same noise,
 # and the sharper that becomes, the farther it is from the exact one. With 5 and 10 steps it is
@@ -858,8 +889,8 @@ picture(
 # %% [markdown]
 # Up to 500 it is the same flower with other details. At 600 and 700 the petals are others, and what
 # stays are the large things: where the heart sits, and where it is yellow. It is the order of
-# lesson 00 again: large things are settled at large $t$, small ones at small $t$. Whatever you want
-# to *keep*, choose $t$ below that.
+# lesson 00 again: large things are settled at large $t$, small ones at small $t$. If you want to
+# *keep* something, go back only to a $t$ at which it is settled already.
 #
 # Next, a **painted patch**: we stop the walk, paint a red disc into $x_t$, and go on. (The disc is
 # noised to $t$ first, as everything at time $t$ must be.)
@@ -915,8 +946,8 @@ def keep_known(x_s, x0, known, eps, ab_s):
 check_keep_known(keep_known)
 
 # %% [markdown]
-# The next cell keeps the left half of our sunflower. (Here the dice of ancestral sampling are
-# welcome: noise washes out the seam between old and new.)
+# The next cell keeps the left half of our sunflower. It is the loop of section 3, with your line at
+# the end. (The dice of ancestral sampling are welcome here: noise washes out the seam.)
 #
 # > **Predict.** The right half grows as a sunflower, as an oxeye daisy, as a rose. Will the halves
 # > fit together?
@@ -929,12 +960,11 @@ def fill_in(x0, known, kind, seed):
     times = [round(T * (25 - i) / 25) for i in range(26)]
     x = noise([seed], T)
     for t, s in zip(times[:-1], times[1:], strict=True):
-        rest = [s, 0] if s > 0 else [0]
-        _, after, *_ = ddpm(
-            listening, schedule, x, y, start=t, steps=rest, seeds=[seed], clip_x0=1.0
-        )
+        x0_hat = schedule.x0_from_eps(x, t, listening(x, torch.tensor([t]), y)).clamp(-1, 1)
+        mean, _ = schedule.posterior(x, t, x0_hat, s)
+        x = mean + schedule.beta(t, s).sqrt() * noise([seed], s) if s > 0 else mean
         noisy = schedule.add_noise(x0, s, noise([seed + 1000], s))
-        x = known * noisy + (1 - known) * after.x_t
+        x = known * noisy + (1 - known) * x
     return x
 
 
@@ -1122,8 +1152,9 @@ summary()
 #   the end, or garbage. *The rule:* print the times.
 # - **no clipping with a net that predicts $\varepsilon$.** *It shows:* garish colours, or nothing.
 #   *The rule:* look at $\hat x_0$ of the *first* step.
-# - **$\hat x_0$ clipped, $\hat\varepsilon$ not.** *It shows:* DDIM slowly drifts. *The rule:* the
-#   two belong together; after clipping work $\hat\varepsilon$ out again (the library does).
+# - **$\hat x_0$ clipped, $\hat\varepsilon$ not.** *It shows:* with DDIM and a large $w$, pale
+#   holes. *The rule:* the two belong together; after clipping work $\hat\varepsilon$ out again (the
+#   library does).
 # - **a doodle or a patch without noise put into $x_t$.** *It shows:* it stays as it is, or becomes
 #   a smooth blob. *The rule:* everything at time $t$ is as noisy as $t$ says.
 # - **a mean of two noises.** *It shows:* smooth pictures. *The rule:* check the variance; use

@@ -488,6 +488,8 @@ def test_exercises_of_a_lesson(path, builder):
             assert len(code) <= 25, f"{len(code)} lines in a cell:\n{cell.source}"
             exercises += "exercise" in cell.metadata.get("tags", [])
     text = path.read_text()
+    lost = re.findall(r"^# %% \[markdown\] \S.*", text, re.M)  # what follows on the line is a title
+    assert not lost, f"this is not in the built lesson: {lost}"
     assert len(re.findall(r"^# ### Exercise \d", text, re.M)) == exercises
     assert len(re.findall(r"^# \*(easy|medium|harder) · \d+ minutes\.\*", text, re.M)) == exercises
     assert len(set(re.findall(r"^(check_\w+)\(", text, re.M))) == exercises

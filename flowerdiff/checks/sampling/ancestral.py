@@ -69,6 +69,24 @@ def _forwards(x_t, eps_hat, z, alpha_bar, t, s):
     return ab_s**0.5 * x0 + (1 - ab_s) ** 0.5 * z
 
 
+def _changed(x0=None, for_x0=None, for_x_t=None, last=0):
+    """A step with another x0_hat, another share of it or of x_t, or noise only for s > last."""
+
+    def step(x_t, eps_hat, z, alpha_bar, t, s):
+        ab_t, ab_s = alpha_bar[t], alpha_bar[s]
+        a, b = ab_t / ab_s, 1 - ab_t / ab_s
+        seen = (x0 or _seen)(x_t, eps_hat, ab_t)
+        of_x0 = for_x0(ab_t, ab_s) if for_x0 else ab_s**0.5 * b / (1 - ab_t)
+        of_x_t = for_x_t(ab_t, ab_s) if for_x_t else a**0.5 * (1 - ab_s) / (1 - ab_t)
+        return of_x0 * seen + of_x_t * x_t + (b**0.5 * z if s > last else 0)
+
+    return step
+
+
+def _seen(x_t, eps_hat, ab_t):
+    return (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
+
+
 def _draw_step(generator, i):
     alpha_bar = some_alpha_bar(generator, i)
     return (
@@ -116,6 +134,40 @@ check_ancestral_step = Exercise(
         Mistake(
             "you noise x0_hat afresh to s, and forget x_t. The posterior's mean holds both.",
             _forwards,
+        ),
+        Mistake(
+            "right, except on arriving at s = 1: only on arriving at 0 no noise is added.",
+            _changed(last=1),
+        ),
+        Mistake(
+            "the sign in x0_hat: the noise is taken *away* from x_t.",
+            _changed(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, -eps_hat, ab_t)),
+        ),
+        Mistake(
+            "x0_hat is clipped. That suits pictures (section 4); here it is not asked for.",
+            _changed(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, eps_hat, ab_t).clamp(-1, 1)),
+        ),
+        Mistake(
+            "x0_hat and x_t have swapped their factors.",
+            _changed(
+                for_x0=lambda ab_t, ab_s: (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t),
+                for_x_t=lambda ab_t, ab_s: ab_s**0.5 * (1 - ab_t / ab_s) / (1 - ab_t),
+            ),
+        ),
+        Mistake(
+            "both factors in the mean are divided by 1 - alpha_bar[t].",
+            _changed(
+                for_x0=lambda ab_t, ab_s: ab_s**0.5 * (1 - ab_t / ab_s),
+                for_x_t=lambda ab_t, ab_s: (ab_t / ab_s) ** 0.5 * (1 - ab_s),
+            ),
+        ),
+        Mistake(
+            "x_t's factor has the root of a, not a.",
+            _changed(for_x_t=lambda ab_t, ab_s: (ab_t / ab_s) * (1 - ab_s) / (1 - ab_t)),
+        ),
+        Mistake(
+            "x0_hat's factor has the root of alpha_bar[s].",
+            _changed(for_x0=lambda ab_t, ab_s: ab_s * (1 - ab_t / ab_s) / (1 - ab_t)),
         ),
     ],
 )

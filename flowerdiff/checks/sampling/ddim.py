@@ -77,6 +77,25 @@ def _variance_for_std(x_t, eps_hat, z, alpha_bar, t, s, eta):
     return _step(x_t, eps_hat, z, alpha_bar, t, s, fresh**2, old)
 
 
+def _v_for_its_root(x_t, eps_hat, z, alpha_bar, t, s, eta):
+    v = posterior_variance(alpha_bar[t], alpha_bar[s])
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, (eta * v) ** 2)
+
+
+def _noises_swapped(x_t, eps_hat, z, alpha_bar, t, s, eta):
+    fresh = _variance(alpha_bar, t, s, eta)
+    x0_hat = _x0_hat(x_t, eps_hat, alpha_bar[t])
+    old = 1 - alpha_bar[s] - fresh
+    return alpha_bar[s] ** 0.5 * x0_hat + old**0.5 * z + fresh**0.5 * eps_hat
+
+
+def _x0_without_root(x_t, eps_hat, z, alpha_bar, t, s, eta):
+    fresh, root = _variance(alpha_bar, t, s, eta), alpha_bar[t] ** 0.5
+    x0_hat = _x0_hat(x_t, eps_hat, alpha_bar[t]) / root
+    old = 1 - alpha_bar[s] - fresh
+    return alpha_bar[s] ** 0.5 * x0_hat + old**0.5 * eps_hat + fresh**0.5 * z
+
+
 def _draw_step(generator, i):
     alpha_bar = some_alpha_bar(generator, i)
     times = some_times(generator, i, alpha_bar)
@@ -116,6 +135,24 @@ check_ddim_step = Exercise(
         ),
         Mistake("you mix for t again: the step goes to s, so alpha_bar[s].", _stays_at_t),
         Mistake("z is multiplied with its variance; take the root.", _variance_for_std),
+        Mistake(
+            "v is a variance: sigma is eta times the *root* of v, sigma squared is eta^2 times v.",
+            _v_for_its_root,
+        ),
+        Mistake("right for eta = 1 only: where is eta?", lambda *step: ddim_step(*step[:6], 1)),
+        Mistake(
+            "the noises are swapped: sigma belongs to the fresh one, z, and the large root to "
+            "eps_hat.",
+            _noises_swapped,
+        ),
+        Mistake(
+            "x0_hat: x_t holds sqrt(alpha_bar[t]) times x0, so divide by the root.",
+            _x0_without_root,
+        ),
+        Mistake(
+            "s need not be t - 1: take alpha_bar[s].",
+            lambda *step: ddim_step(*step[:5], step[4] - 1, step[6]),
+        ),
     ],
 )
 
@@ -166,8 +203,9 @@ def _even_in_t(alpha_bar, steps):
     return torch.linspace(*ends, steps).round().long()
 
 
-def _one_more(alpha_bar, steps):
-    return log_snr_times(alpha_bar, steps + 1)
+def _no_distance(alpha_bar, steps):
+    log_snr = _log_snr(alpha_bar)
+    return 1 + (log_snr[:, None] - torch.linspace(-2, 2, steps, dtype=log_snr.dtype)).argmin(0)
 
 
 def _draw_times(generator, i):
@@ -199,6 +237,14 @@ check_log_snr_times = Exercise(
             _alpha_bar_alone,
         ),
         Mistake("these are evenly spaced in t; they should be so in lambda.", _even_in_t),
-        Mistake("one time too many: `steps` of them are asked for.", _one_more),
+        Mistake(
+            "one time too many: `steps` of them are asked for.",
+            lambda alpha_bar, steps: log_snr_times(alpha_bar, steps + 1),
+        ),
+        Mistake(
+            "the smallest difference is the most negative one; the nearest has the smallest "
+            "*absolute* difference.",
+            _no_distance,
+        ),
     ],
 )

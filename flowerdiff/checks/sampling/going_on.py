@@ -62,6 +62,18 @@ check_keep_known = Exercise(
             "picture and noise have swapped their factors.",
             lambda x_s, x0, known, eps, ab: known * _noisy(x0, eps, 1 - ab) + (1 - known) * x_s,
         ),
+        Mistake(
+            "where nothing is known you have 0, a grey without noise: there x_s should stay.",
+            lambda x_s, x0, known, eps, ab: known * _noisy(x0, eps, ab),
+        ),
+        Mistake(
+            "the whole picture is put back: `known` says where.",
+            lambda x_s, x0, known, eps, ab: _noisy(x0, eps, ab),
+        ),
+        Mistake(
+            "the known pixels are shrunk, but have no noise: mix in eps.",
+            lambda x_s, x0, known, eps, ab: known * ab**0.5 * x0 + (1 - known) * x_s,
+        ),
     ],
 )
 
@@ -103,6 +115,11 @@ def _not_divided(a, b, u):
     return ((1 - u) * angle).sin() * a + (u * angle).sin() * b
 
 
+def _divided_in_part(a, b, u):
+    angle = torch.acos(_cosine(a, b))
+    return ((1 - u) * angle).sin() * a + (u * angle).sin() * b / angle.sin()
+
+
 def _draw_noises(generator, i):
     dtype = (torch.float32, torch.float64)[i % 2]
     a, b = some_noise(generator, i, dtype, 2)
@@ -141,6 +158,17 @@ check_slerp = Exercise(
         Mistake(
             "without dividing by both lengths, a * b summed up is no cosine.",
             lambda a, b, u: _on_arc(a, b, u, torch.acos((a * b).mean().clamp(-1, 1))),
+        ),
+        Mistake(
+            "right for noises at 90 degrees. Others may have another angle: work it out.",
+            lambda a, b, u: _on_arc(a, b, u, torch.tensor(torch.pi / 2, dtype=a.dtype)),
+        ),
+        Mistake(
+            "the lengths belong into the angle only: on the arc are a and b themselves.",
+            lambda a, b, u: slerp(a / a.norm(), b / b.norm(), u),
+        ),
+        Mistake(
+            "both parts are divided by the sine, a's too: mind the brackets.", _divided_in_part
         ),
     ],
 )
@@ -199,6 +227,22 @@ check_start_from = Exercise(
         Mistake(
             "picture and noise have swapped their factors.",
             lambda doodle, eps, ab: _noisy(doodle / 127.5 - 1, eps, 1 - ab),
+        ),
+        Mistake(
+            "the picture goes from -1 to 0: 255 should become 1.",
+            lambda doodle, eps, ab: _noisy(doodle / 255 - 1, eps, ab),
+        ),
+        Mistake(
+            "nearly: 255 should become exactly 1, so the half of it is 127.5.",
+            lambda doodle, eps, ab: _noisy(doodle / 128 - 1, eps, ab),
+        ),
+        Mistake(
+            "picture plus noise, without their factors: it is not as noisy as t says.",
+            lambda doodle, eps, ab: doodle / 127.5 - 1 + eps,
+        ),
+        Mistake(
+            "that is the doodle as a clean x0; x_t is a mixture of it and eps.",
+            lambda doodle, eps, ab: doodle / 127.5 - 1,
         ),
     ],
 )

@@ -17,11 +17,11 @@ def some_alpha_bar(generator, i: int, steps: int | None = None) -> Tensor:
 
 
 def some_times(generator, i: int, alpha_bar: Tensor) -> tuple[int, int]:
-    """Two times t > s, never neighbours; s = 0 in one of the trials."""
+    """Two times t > s, never neighbours; s = 0 in one of the trials, and 1 in another."""
     T = len(alpha_bar) - 1
     t = int(torch.randint(T // 2, T + 1, (), generator=generator))
     s = int(torch.randint(2, t - 1, (), generator=generator))
-    return t, 0 if i == 1 else s
+    return t, {1: 0, 3: 1}.get(i, s)
 
 
 def some_noise(generator, i: int, dtype: torch.dtype, count: int) -> tuple[Tensor, ...]:
@@ -50,6 +50,15 @@ check_x0_from_score = Exercise(
         Mistake(
             "the sign: the score points to where points are denser, so x0_hat lies *with* it.",
             lambda x_t, score, ab: (x_t - (1 - ab) * score) / ab**0.5,
+        ),
+        Mistake(
+            "score = -eps_hat / sqrt(1 - ab_t), so eps_hat is the score *times* that root, with a "
+            "minus; you divided.",
+            lambda x_t, score, ab: (x_t + score) / ab**0.5,
+        ),
+        Mistake(
+            "x_t is sqrt(ab_t) times x0 and more: to get x0, *divide* by the root.",
+            lambda x_t, score, ab: (x_t + (1 - ab) * score) * ab**0.5,
         ),
         Mistake(
             "you took the score for eps_hat. What does eps_hat = ... score say?",
@@ -137,6 +146,19 @@ check_posterior_variance = Exercise(
         Mistake(
             "that is the first hint alone, 1 - ab_s.",
             lambda t, s: 1 - s,
+        ),
+        Mistake("that is the second hint alone, b / a.", lambda t, s: _beta(t, s) / (t / s)),
+        Mistake(
+            "the first hint is the jump from x0 to s: its variance is 1 - ab_s, not 1 - ab_t.",
+            lambda t, s: 1 / (1 / (1 - t) + (t / s) / _beta(t, s)),
+        ),
+        Mistake(
+            "the second hint is upside down: its variance is b / a, its precision a / b.",
+            lambda t, s: 1 / (1 / (1 - s) + _beta(t, s) / (t / s)),
+        ),
+        Mistake(
+            "a is upside down: what is kept between s and t is ab_t / ab_s, less than 1.",
+            lambda t, s: 1 / (1 / (1 - s) + (s / t) / _beta(s, t)),
         ),
     ],
 )
