@@ -195,7 +195,7 @@ class DamageBench(Bench):
     def _frame(self, seen: Seen) -> Frame:
         was = self.seen[0]
         both = (was.scores, seen.scores)
-        if was.alone and seen.alone:
+        if self._judges and was.alone and seen.alone:
             both = (was.scores + was.alone, seen.scores + seen.alone)
         said = ", ".join(f"{score.name} {brief(score)}" for score in both[1])
         panes = self._panes(self.images), self._panes(seen.images)
