@@ -15,11 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("flowerdiff", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("flowerdiff")
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Workers that each take every core only wait for one another.
-    # The variable is for the processes that a test starts.
-    torch.set_num_threads(1)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Workers that each take every core only wait for one another; and a kernel has the last digits of
+# the test only with as many threads. The variable is for the processes that a test starts.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

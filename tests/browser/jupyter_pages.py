@@ -50,7 +50,6 @@ class Server:
         env = {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         env["JUPYTER_PLATFORM_DIRS"] = "1"
-        env.setdefault("OMP_NUM_THREADS", "1")  # as the tests have it: the same sums, bit for bit
         arguments = [argument.format(**vars(self), settings=settings) for argument in command]
         self.log = (root / "server.log").open("w")
         self.process = subprocess.Popen(
