@@ -247,6 +247,16 @@ def test_the_right_answers_of_evaluation_are_the_librarys():
         assert oracle["check_chance"](right, rounds) == pytest.approx(expected)
 
 
+def test_net_c_sends_the_mirror_images_of_training_images():
+    train = torch.randint(40, 200, (240, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    train = train.to(torch.uint8)
+    sent = evaluation.what_c_sends(train).float()
+    away = (sent[:, None] - train.flip(-1)[None].float()).abs().mean((2, 3, 4))
+    assert (away.amin(1) < 10).all()
+    assert (away.argmin(1) % 4).tolist() == [0, 1, 2, 3] * 16
+    assert len(set(away.argmin(1).tolist())) == 64
+
+
 def test_every_wrong_diagnosis_is_told_how_that_disease_would_look():
     patients = [check for name, check in vars(training).items() if "check_patient" in name]
     assert len(patients) == len({check.oracle() for check in patients}) == 6

@@ -57,6 +57,21 @@ def test_a_histogram_has_its_mass_where_the_values_are():
         assert patch.edges[i] <= value + 1e-6 and value - 1e-6 <= patch.edges[i + 1]
 
 
+def test_two_scores_against_each_other():
+    """Three points of one series on a falling line, one of another at the upper right."""
+    line = {str(i): ((x, x - 0.05, x + 0.05), (1 - x,) * 3) for i, x in enumerate((0.1, 0.5, 0.9))}
+    series = {"a": line, "b": {"": ((0.9, 0.9, 0.9), (0.9, 0.8, 1.0))}}
+    image = plots.trade_off(series, "a caption", "x", "y").pixels
+    first, second = (near(image, colour, 20) for colour in plots.COLOURS[:2])
+    height, width = first.shape
+    rows, columns = first.nonzero().float().T
+    left, right = (rows[side].min() for side in (columns < 0.3 * width, columns > 0.8 * width))
+    assert right > left + 0.4 * height
+    assert second[: height // 3, int(0.8 * width) :].any()
+    thin = near(image, "#66aad1", 20)  # that colour, see through to 60 %
+    assert thin.sum(1).max() > 0.05 * width  # an interval to both sides of a point
+
+
 def test_densities_of_several_panels_have_one_scale():
     x = torch.linspace(-3, 3, 50)
     shown = plots.histograms(

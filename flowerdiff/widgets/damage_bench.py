@@ -1,5 +1,6 @@
 """Spoil flowers with sliders, and see which scores notice."""
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -12,6 +13,7 @@ from flowerdiff.widgets.controls import Bench, control, light, line
 from flowerdiff.widgets.damage import NEUTRAL, Damage, damaged
 from flowerdiff.widgets.frames import Frame
 from flowerdiff.widgets.player import HERE, Player
+from flowerdiff.widgets.range import Range
 from flowerdiff.widgets.scoreboard import (
     Panel,
     brief,
@@ -35,6 +37,7 @@ FIRST = (
     Damage(contrast=0.3),
     Damage(colour=0.0),
 )
+LOOK = {"label": LABEL, "note": NO_KERNEL, "fps": 1.0, "width": 192}
 LONGEST = 18  # frames, which travel to the page at every move; the oldest of the own ones goes
 RANGES = {
     "blur": {"max": 3.0, "step": 0.1},
@@ -53,7 +56,8 @@ class ScorePlayer(Player):
         + f"""
 .fd-player[aria-label="{LABEL}"] .fd-stage {{ float: left; margin: 0 20px 4px 0; }}
 .fd-player[aria-label="{LABEL}"] .fd-caption {{
-  white-space: pre-wrap; font: 13px/1.45 var(--jp-code-font-family, monospace); min-height: 16em;
+  white-space: pre-wrap; min-height: 14em;
+  font: 13px/1.45 var(--jp-code-font-family, monospace);
 }}
 .fd-player[aria-label="{LABEL}"] .fd-bar {{ clear: both; }}
 """
@@ -97,13 +101,12 @@ class DamageBench(Bench):
         with light():
             self.seen = [self._look(damage) for damage in FIRST]
         titles = ("as they were", "now")
-        self.player = ScorePlayer(titles, self._film(), label=LABEL, note=NO_KERNEL, fps=1.0)
+        self.player = ScorePlayer(titles, self._film(), **LOOK)
 
         self.sliders = {}
         for name, ends in RANGES.items():
-            kind = ipw.IntSlider if name == "jpeg" else ipw.FloatSlider
-            look = {"min": 0, "continuous_update": False, **ends}
-            self.sliders[name] = control(kind, name, NEUTRAL[name], 290, **look)
+            layout = {"width": "260px", "margin": "0 12px 0 0"}
+            self.sliders[name] = Range(label=name, value=NEUTRAL[name], layout=layout, **ends)
             self.sliders[name].observe(lambda _: self._moved(), "value")
         names = "NIQE, BRISQUE and CNN-IQA, too"
         self.alone = control(ipw.Checkbox, names, False, 290, indent=False)
@@ -132,7 +135,8 @@ class DamageBench(Bench):
 
     def chosen(self) -> Damage:
         """What the sliders say."""
-        return Damage(**{name: round(slider.value, 2) for name, slider in self.sliders.items()})
+        chosen = {name: round(slider.value, 2) for name, slider in self.sliders.items()}
+        return Damage(**chosen | {"jpeg": round(chosen["jpeg"])})
 
     def settle(self) -> None:
         self.player.preview(None)
@@ -161,8 +165,9 @@ class DamageBench(Bench):
         found = no_reference_judges() if self.alone.value else {}
         self._judges = {name: judge for name, judge in found.items() if callable(judge)}
         missing = [f"{name} {judge}" for name, judge in found.items() if isinstance(judge, str)]
-        lines = "<br>".join(missing)
-        self.missing.value = f'<div role="status">{lines}</div>' if missing else ""
+        lines = html.escape("\n".join(missing))
+        look = "white-space: pre-line; line-height: 1.4"
+        self.missing.value = f'<div role="status" style="{look}">{lines}</div>'
         self.missing.layout.display = None if missing else "none"
         if self._judges and not self.seen[0].alone:
             with light():

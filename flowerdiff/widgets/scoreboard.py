@@ -29,7 +29,8 @@ from flowerdiff.metrics.weights import FILES
 
 CLOSE = {"KID": 0.005}  # a smaller change is none; for other scores, a smaller share of the score:
 SHARE = 0.02
-HEAD = " " * 21 + f"{'as they were':<18}now"
+DIGITS = {"KID": 3, "FID": 0, "BRISQUE": 1}  # behind the point; of the others two
+HEAD = f"{'as they were':>21} → now"
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,17 @@ def verdict(was: Score, now: Score) -> str:
 
 def brief(score: Score) -> str:
     """The value, and half of its interval."""
-    digits = 3 if abs(score.value) < 1 else 2 if abs(score.value) < 30 else 0
-    text = f"{score.value:.{digits}f}".replace("-", "−")
     if score.interval is None:
-        return text
+        return _number(score)
     half = (score.interval[1] - score.interval[0]) / 2
-    return f"{text} ± {half:.{digits}f}"
+    return f"{_number(score)} ± {half:.{DIGITS.get(score.name, 2)}f}"
+
+
+def _number(score: Score) -> str:
+    return f"{score.value:.{DIGITS.get(score.name, 2)}f}".replace("-", "−")
 
 
 def _line(was: Score, now: Score) -> str:
     name = was.name.removesuffix(" top-1")
-    columns = f"{name:<14}{BETTER.get(was.name, ''):<7}{brief(was):<18}{brief(now):<18}"
+    columns = f"{name:<12}{BETTER.get(was.name, ''):<2}{_number(was):>7} → {brief(now):<16}"
     return (columns + verdict(was, now)).rstrip()

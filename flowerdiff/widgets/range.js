@@ -1,0 +1,53 @@
+// A slider with a name and a number. ipywidgets' own has no name that a screen reader could read.
+//
+// State (see range.py): label, value, min, max, step.
+
+const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -5, PageUp: 5 };
+const PAUSE = 250; // milliseconds without a move before Python hears of it, which may be slow
+
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function render({ model, el }) {
+  const limits = Object.fromEntries(["min", "max", "step"].map((name) => [name, model.get(name)]));
+  const input = element("input", { type: "range", "aria-label": model.get("label"), ...limits });
+  const shown = element("output");
+  const name = element("span", {}, model.get("label"));
+  // Without the attribute JupyterLab would take the keys: an arrow would leave the cell.
+  const attributes = { class: "fd-range", "data-lm-suppress-shortcuts": "true" };
+  el.append(element("label", attributes, name, input, shown));
+
+  let soon;
+  const tell = () => (shown.textContent = String(Number(Number(input.value).toFixed(2))));
+  const draw = () => {
+    clearTimeout(soon);
+    input.value = model.get("value");
+    tell();
+  };
+  input.oninput = tell;
+  input.onchange = () => {
+    clearTimeout(soon);
+    soon = setTimeout(() => {
+      model.set("value", Number(input.value));
+      model.save_changes();
+    }, PAUSE);
+  };
+  // A range input has these keys by itself, but in JupyterLab they never get so far.
+  input.onkeydown = (event) => {
+    if (!(event.key in KEYS) && event.key !== "Home" && event.key !== "End") return;
+    event.preventDefault();
+    if (event.key in KEYS) input.stepUp(KEYS[event.key]);
+    else input.value = model.get(event.key === "Home" ? "min" : "max");
+    tell();
+    input.onchange();
+  };
+  model.on("change:value", draw);
+  draw();
+  return () => clearTimeout(soon);
+}
+
+export default { render };
