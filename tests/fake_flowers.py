@@ -23,3 +23,20 @@ class FakeFlowers:
 
     def __call__(self, x_t, t, y):
         return self.schedule.eps_from_x0(x_t, t, self.x0[y])
+
+
+class FragileFlowers(FakeFlowers):
+    """Raises when the class `broken` is asked for.
+
+    trace: how much of x_t is in x0_hat, so that every step of a walk leaves something in the image.
+    """
+
+    def __init__(self, trace: float = 0.4):
+        super().__init__(("broken", "daisy", "rose", "sunflower", "tulip"))
+        self.trace = trace
+
+    def __call__(self, x_t, t, y):
+        if (y == self.label("broken")).any():
+            raise RuntimeError("this flower is broken")
+        x0 = (1 - self.trace) * self.x0[y] + self.trace * x_t.clamp(-1, 1)
+        return self.schedule.eps_from_x0(x_t, t, x0)

@@ -1,5 +1,6 @@
 """Jupyter programs of the tests' own, and what a person would do and see on their pages."""
 
+import contextlib
 import json
 import os
 import re
@@ -73,6 +74,12 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "themes.jupyterlab-settings").write_text(json.dumps({"theme": name}))
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.stop()
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -141,6 +148,62 @@ class Lab:
         )
         assert done, "the cell did not run"
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell)
+
+
+STUB = """
+// What a notebook front end gives a widget, with no kernel behind it.
+window.show = async (code, css, state) => {
+  const listeners = [];
+  const model = {
+    get: (name) => state[name],
+    set: (name, value) => {
+      state[name] = value;
+      listeners.filter(([event]) => event === `change:${name}`).forEach(([, call]) => call());
+    },
+    save_changes() {},
+    send() {},
+    on: (event, call) => listeners.push([event, call]),
+  };
+  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  widget.initialize?.({ model });
+  widget.render({ model, el: document.body });
+};
+"""
+
+
+def saved_widgets(notebook: str) -> list[dict]:
+    """The states of the widgets with code of their own that a built notebook carries."""
+    metadata = json.loads((ROOT / "notebooks" / notebook).read_text())["metadata"]
+    states = metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    return [s["state"] for s in states.values() if s["state"].get("_anywidget_id")]
+
+
+def show_saved(page, state: dict) -> None:
+    """Show a widget on an empty page, without a kernel."""
+    page.set_content(f"<!doctype html><html lang=en><title>saved</title><script>{STUB}</script>")
+    page.evaluate("([code, css, s]) => show(code, css, s)", [state["_esm"], state["_css"], state])
+
+
+@contextlib.contextmanager
+def labs(server: Server, browser):
+    """A function that opens a notebook of the server's folder in JupyterLab. In the end no tab may
+    have shown an error.
+    """
+    pages, errors = [], []
+
+    def open_lab(notebook: str) -> Lab:
+        pages.append(page := browser.new_page(viewport=SCREEN))
+        page.set_default_timeout(120_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        return Lab(page, server, notebook)
+
+    yield open_lab
+    for page in pages:
+        page.close()
+    assert not errors
 
 
 def shown_pixels(image) -> torch.Tensor:

@@ -2,23 +2,22 @@
 compared with what the library computes in this process; both without a kernel, too.
 """
 
-import json
-
 import pytest
 import torch
 import torch.nn.functional as F
 from jupyter_pages import (
     PHONE,
-    ROOT,
     SCREEN,
-    Lab,
     contrast,
+    labs,
+    saved_widgets,
+    show_saved,
     shown_pixels,
     start_lab,
     write_notebook,
 )
 from playwright.sync_api import expect
-from test_stepper import STUB, Stepper
+from test_stepper import Stepper
 
 from flowerdiff.garden import garden
 from flowerdiff.metrics import Extractor, Measured
@@ -70,23 +69,15 @@ def lab(tmp_path_factory, browser):
     folder = tmp_path_factory.mktemp("evaluation")
     write_notebook(folder / "bench.ipynb", MAKE, SHOW_BENCH)
     write_notebook(folder / "blind.ipynb", MAKE, f"test = {SHOW_BLIND}\ntest", "test.right()")
-    server, pages, errors = start_lab(folder), [], []
+    with start_lab(folder) as server, labs(server, browser) as open_lab:
 
-    def lab(notebook):
-        pages.append(page := browser.new_page(viewport=SCREEN))
-        page.set_default_timeout(120_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-        opened = Lab(page, server, notebook)
-        opened.run(0)
-        opened.run(1)
-        return opened
+        def lab(notebook):
+            opened = open_lab(notebook)
+            opened.run(0)
+            opened.run(1)
+            return opened
 
-    yield lab
-    for page in pages:
-        page.close()
-    server.stop()
-    assert not errors
+        yield lab
 
 
 class Bench(Stepper):
@@ -242,20 +233,13 @@ def test_round_by_round_then_the_verdict(lab, expected, screenshots):
 
 @pytest.fixture(scope="module")
 def saved_states():
-    notebook = json.loads((ROOT / "notebooks/06_evaluation.ipynb").read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-    return [s["state"] for s in states.values() if s["state"].get("_anywidget_id")]
-
-
-def show(page, state):
-    page.set_content(f"<!doctype html><html lang=en><title>s</title><script>{STUB}</script>")
-    page.evaluate("([code, css, s]) => show(code, css, s)", [state["_esm"], state["_css"], state])
+    return saved_widgets("06_evaluation.ipynb")
 
 
 def test_the_saved_bench_needs_no_kernel(open_page, saved_states, screenshots):
     (state,) = (s for s in saved_states if s.get("label") == LABEL)
     page = open_page()
-    show(page, state)
+    show_saved(page, state)
     caption = page.locator(".fd-caption")
     page.get_by_role("slider", name="step").focus()
     for damage in FIRST:
@@ -270,7 +254,7 @@ def test_the_saved_bench_needs_no_kernel(open_page, saved_states, screenshots):
 def test_the_saved_blind_test_needs_no_kernel(viewport, open_page, saved_states, screenshots):
     (state,) = (s for s in saved_states if "verdicts" in s)
     page = open_page(viewport=viewport)
-    show(page, state)
+    show_saved(page, state)
     blind = Blind(page)
     for i, turn in enumerate(state["rounds"][0]):
         expect(blind.box.locator(".fd-where")).to_have_text(f"Round {i + 1} of 10")

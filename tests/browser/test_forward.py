@@ -2,16 +2,13 @@
 slider is the picture that the library computes.
 """
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from jupyter_pages import ROOT, SCREEN, shown_pixels
+from jupyter_pages import SCREEN, saved_widgets, show_saved, shown_pixels
 from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_sample_image
-from test_stepper import STUB
 
 from flowerdiff.garden import draw_flower
 from flowerdiff.pictures import square
@@ -48,18 +45,12 @@ def explored(t):
 @pytest.fixture
 def opened(open_page):
     """A function that shows one widget of the built lesson, by its label, on an empty page."""
-    notebook = json.loads((ROOT / "notebooks/01_forward_diffusion.ipynb").read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    states = saved_widgets("01_forward_diffusion.ipynb")
 
     def opened(label):
-        (state,) = (s["state"] for s in states.values() if s["state"].get("label") == label)
+        (state,) = (state for state in states if state.get("label") == label)
         page = open_page()
-        page.set_content(
-            f"<!doctype html><html lang=en><title>{label}</title><script>{STUB}</script>"
-        )
-        page.evaluate(
-            "([code, css, s]) => show(code, css, s)", [state["_esm"], state["_css"], state]
-        )
+        show_saved(page, state)
         page.locator(".fd-player img").first.wait_for()
         return page
 

@@ -2,45 +2,36 @@
 with what the samplers compute in this process.
 """
 
-import json
 from dataclasses import astuple, replace
 
 import pytest
 import torch
-from fake_flowers import FakeFlowers
-from jupyter_pages import ROOT, SCREEN, Lab, shown_pixels, start_lab, write_notebook
+from fake_flowers import FragileFlowers
+from jupyter_pages import (
+    ROOT,
+    labs,
+    saved_widgets,
+    show_saved,
+    shown_pixels,
+    start_lab,
+    write_notebook,
+)
 from playwright.sync_api import expect
-from test_stepper import STUB, Stepper
+from test_stepper import Stepper
 
 from flowerdiff.pixels import to_uint8
 from flowerdiff.widgets.guidance_explorer import WEIGHTS, Settings, grow
 
-NAMES = ("broken", "daisy", "rose", "sunflower", "tulip")
 FIRST = Settings("sunflower", "rose", seed=0, sampler="dpm_solver_pp", steps=4, start=800, stop=0)
 SETUP = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
-from fake_flowers import FakeFlowers
+from fake_flowers import FragileFlowers
 from flowerdiff.widgets import guidance_explorer
 
-class Flowers(FakeFlowers):
-    def __call__(self, x_t, t, y):
-        if (y == self.label("broken")).any():
-            raise RuntimeError("this flower is broken")
-        x0 = 0.6 * self.x0[y] + 0.4 * x_t.clamp(-1, 1)  # every step leaves a trace
-        return self.schedule.eps_from_x0(x_t, t, x0)
-
-model = Flowers({NAMES!r})
+model = FragileFlowers()
 explorer = guidance_explorer(model, steps={FIRST.steps})
 """.strip()
-
-
-class Flowers(FakeFlowers):
-    """As in SETUP, and never broken."""
-
-    def __call__(self, x_t, t, y):
-        x0 = 0.6 * self.x0[y] + 0.4 * x_t.clamp(-1, 1)
-        return self.schedule.eps_from_x0(x_t, t, x0)
 
 
 class Explorer(Stepper):
@@ -53,7 +44,7 @@ class Explorer(Stepper):
     def shows(self, chosen, w, model=None, within=1):
         """Each picture is the one that the library draws; `within` so many grey levels."""
         with torch.inference_mode():
-            *_, last = grow(model or Flowers(NAMES), chosen, w)
+            *_, last = grow(model or FragileFlowers(), chosen, w)
         for i, expected in enumerate(to_uint8(last.x_t)):
             off = (shown_pixels(self.images.nth(i)).int() - expected.int()).abs().max()
             assert off <= within, f"w = {w}, picture {i}: off by {off}"
@@ -72,17 +63,8 @@ def lab(tmp_path_factory, browser):
     """JupyterLab with a notebook of the explorer alone; the kernel has the model."""
     folder = tmp_path_factory.mktemp("guidance")
     write_notebook(folder / "guidance.ipynb", SETUP, "explorer")
-    server = start_lab(folder)
-    page = browser.new_page(viewport=SCREEN)
-    page.set_default_timeout(120_000)
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-    lab = Lab(page, server, "guidance.ipynb")
-    yield lab
-    page.close()
-    server.stop()
-    assert not errors
+    with start_lab(folder) as server, labs(server, browser) as open_lab:
+        yield open_lab("guidance.ipynb")
 
 
 @pytest.fixture
@@ -175,12 +157,9 @@ def test_the_saved_lesson_needs_no_kernel(open_page, screenshots):
     model = load_pretrained("flowers64")
     chosen = replace(FIRST, steps=12)
     assert astuple(chosen) == ("sunflower", "rose", 0, "dpm_solver_pp", 12, 800, 0)
-    notebook = json.loads((ROOT / "notebooks/05_guidance.ipynb").read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-    (state,) = (s["state"] for s in states.values() if s["state"].get("_anywidget_id"))
+    (state,) = saved_widgets("05_guidance.ipynb")
     page = open_page()
-    page.set_content(f"<!doctype html><html lang=en><title>saved</title><script>{STUB}</script>")
-    page.evaluate("([code, css, s]) => show(code, css, s)", [state["_esm"], state["_css"], state])
+    show_saved(page, state)
     page.locator(".fd-player img").first.wait_for()
     page.get_by_role("slider", name="step").focus()
     page.keyboard.press("Home")

@@ -2,16 +2,23 @@
 mouse and with the keyboard, and the pixels compared with what the library computes here.
 """
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
-from fake_flowers import FakeFlowers
-from jupyter_pages import ROOT, SCREEN, Lab, shown_pixels, start_lab, write_notebook
+from fake_flowers import FragileFlowers
+from jupyter_pages import (
+    ROOT,
+    labs,
+    saved_widgets,
+    show_saved,
+    shown_pixels,
+    start_lab,
+    write_notebook,
+)
 from PIL import ImageColor
 from playwright.sync_api import expect
-from test_stepper import STUB, Stepper
+from test_stepper import Stepper
 
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
@@ -21,37 +28,21 @@ from flowerdiff.widgets.doodle import Edit
 from flowerdiff.widgets.race import Start
 from flowerdiff.widgets.sketches import PALETTE
 
-NAMES = ("broken", "daisy", "rose", "sunflower", "tulip")
 RACE, EDIT = Start("sunflower", seed=7, w=0.0), Edit("rose", t=550, w=2.0, seed=1, steps=4)
 BUDGETS, EXACT = (4, 6), 20
 SETUP = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
-from fake_flowers import FakeFlowers
+from fake_flowers import FragileFlowers
 from flowerdiff.widgets import doodle_canvas, sampler_race
 
-class Flowers(FakeFlowers):
-    def __call__(self, x_t, t, y):
-        if (y == self.label("broken")).any():
-            raise RuntimeError("this flower is broken")
-        x0 = 0.6 * self.x0[y] + 0.4 * x_t.clamp(-1, 1)  # every step leaves a trace
-        return self.schedule.eps_from_x0(x_t, t, x0)
-
-model = Flowers({NAMES!r})
+model = FragileFlowers()
 """.strip()
 SHOW_RACE = f'sampler_race(model, "sunflower", budgets={BUDGETS}, exact_steps={EXACT})'
 SHOW_DOODLE = f'doodle_canvas(model, "sun", "rose", steps={EDIT.steps})'
 
 
-class Flowers(FakeFlowers):
-    """As in SETUP, and never broken."""
-
-    def __call__(self, x_t, t, y):
-        x0 = 0.6 * self.x0[y] + 0.4 * x_t.clamp(-1, 1)
-        return self.schedule.eps_from_x0(x_t, t, x0)
-
-
-MODEL = Flowers(NAMES)
+MODEL = FragileFlowers()
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +51,14 @@ def lab(tmp_path_factory, browser):
     folder = tmp_path_factory.mktemp("sampling")
     write_notebook(folder / "race.ipynb", SETUP, SHOW_RACE)
     write_notebook(folder / "doodle.ipynb", SETUP, SHOW_DOODLE)
-    server, pages, errors = start_lab(folder), [], []
+    with start_lab(folder) as server, labs(server, browser) as open_lab:
 
-    def lab(notebook):
-        pages.append(page := browser.new_page(viewport=SCREEN))
-        page.set_default_timeout(120_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-        opened = Lab(page, server, notebook)
-        opened.run(0)
-        return opened
+        def lab(notebook):
+            opened = open_lab(notebook)
+            opened.run(0)
+            return opened
 
-    yield lab
-    for page in pages:
-        page.close()
-    server.stop()
-    assert not errors
+        yield lab
 
 
 @pytest.fixture(scope="module")
@@ -420,15 +403,11 @@ def test_the_doodle_fits_one_screen_and_says_what_it_is(doodle):
 @pytest.fixture
 def saved(open_page):
     """A function that shows one widget of the built lesson on an empty page, without a kernel."""
-    notebook = json.loads((ROOT / "notebooks/04_sampling.ipynb").read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
 
     def saved(holds):
-        (state,) = (s["state"] for s in states.values() if holds(s["state"]))
+        (state,) = filter(holds, saved_widgets("04_sampling.ipynb"))
         page = open_page()
-        page.set_content(f"<!doctype html><html lang=en><title>s</title><script>{STUB}</script>")
-        show = "([code, css, s]) => show(code, css, s)"
-        page.evaluate(show, [state["_esm"], state["_css"], state])
+        show_saved(page, state)
         return page
 
     return saved

@@ -2,20 +2,22 @@
 the samplers compute in this process.
 """
 
-import json
 import re
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
-from fake_flowers import FakeFlowers
+from fake_flowers import FragileFlowers
 from jupyter_pages import (
     PHONE,
     ROOT,
     SCREEN,
     Lab,
     contrast,
+    labs,
+    saved_widgets,
+    show_saved,
     shown_pixels,
     start_lab,
     start_voila,
@@ -27,20 +29,13 @@ from flowerdiff.pixels import to_uint8
 from flowerdiff.widgets.stepper import Recipe, walk
 
 FIRST = Recipe("sunflower", seed=7, w=2.0, sampler="ddim", steps=10)
-NAMES = ("broken", "daisy", "rose", "sunflower", "tulip")
 SETUP = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
-from fake_flowers import FakeFlowers
+from fake_flowers import FragileFlowers
 from flowerdiff.widgets import denoising_stepper
 
-class Flowers(FakeFlowers):
-    def __call__(self, x_t, t, y):
-        if (y == self.label("broken")).any():
-            raise RuntimeError("this flower is broken")
-        return super().__call__(x_t, t, y)
-
-model = Flowers({NAMES!r})
+model = FragileFlowers(trace=0)
 """.strip()
 STEPPER = f'stepper = denoising_stepper(model, "sunflower", seed=7, steps={FIRST.steps})\nstepper'
 NOTEBOOK = "00_first_flower.ipynb"
@@ -49,7 +44,7 @@ NOTEBOOK = "00_first_flower.ipynb"
 def sampled(recipe, here=None, model=None):
     """The steps that the library computes, here and now."""
     with torch.inference_mode():
-        return list(walk(model or FakeFlowers(NAMES), recipe, here))
+        return list(walk(model or FragileFlowers(trace=0), recipe, here))
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +59,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jupyter(folder):
-    server = start_lab(folder)
-    yield server
-    server.stop()
+    with start_lab(folder) as server:
+        yield server
 
 
 class Stepper:
@@ -128,16 +122,10 @@ class Stepper:
 @pytest.fixture(scope="module")
 def lab(jupyter, browser):
     """JupyterLab with the stepper's notebook, opened once; its kernel has the model."""
-    page = browser.new_page(viewport=SCREEN)
-    page.set_default_timeout(120_000)
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-    lab = Lab(page, jupyter, "stepper.ipynb")
-    lab.run(0)
-    yield lab
-    page.close()
-    assert not errors
+    with labs(jupyter, browser) as open_lab:
+        lab = open_lab("stepper.ipynb")
+        lab.run(0)
+        yield lab
 
 
 @pytest.fixture
@@ -436,39 +424,11 @@ def test_lesson_00_in_jupyterlab(jupyter, open_page, screenshots):
             lab.page.keyboard.press("ArrowLeft")
 
 
-STUB = """
-// What a notebook front end gives a widget, with no kernel behind it.
-window.show = async (code, css, state) => {
-  const listeners = [];
-  const model = {
-    get: (name) => state[name],
-    set: (name, value) => {
-      state[name] = value;
-      listeners.filter(([event]) => event === `change:${name}`).forEach(([, call]) => call());
-    },
-    save_changes() {},
-    send() {},
-    on: (event, call) => listeners.push([event, call]),
-  };
-  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
-  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-  const { default: widget } = await import(url);
-  widget.initialize?.({ model });
-  widget.render({ model, el: document.body });
-};
-"""
-
-
 @pytest.mark.parametrize("reduced_motion", ["no-preference", "reduce"])
 def test_the_saved_lesson_needs_no_kernel(reduced_motion, open_page, screenshots):
-    notebook = json.loads((ROOT / "notebooks" / NOTEBOOK).read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-    (state,) = (s["state"] for s in states.values() if s["state"].get("_anywidget_id"))
+    (state,) = saved_widgets(NOTEBOOK)
     page = open_page(reduced_motion=reduced_motion)
-    page.set_content(f"<!doctype html><html lang=en><title>saved</title><script>{STUB}</script>")
-    page.evaluate(
-        "([code, css, state]) => show(code, css, state)", [state["_esm"], state["_css"], state]
-    )
+    show_saved(page, state)
     caption, slider = page.locator(".fd-caption"), page.get_by_role("slider", name="step")
     if reduced_motion == "reduce":
         expect(caption).to_contain_text("step 25 of 25")  # no film, its end

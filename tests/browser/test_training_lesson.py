@@ -3,15 +3,21 @@ kept, and the samples on the screen compared with those of the same training in 
 """
 
 import contextlib
-import json
 import re
 
 import pytest
 import torch
-from jupyter_pages import ROOT, SCREEN, Lab, contrast, shown_pixels, start_lab, write_notebook
+from jupyter_pages import (
+    contrast,
+    labs,
+    saved_widgets,
+    show_saved,
+    shown_pixels,
+    start_lab,
+    write_notebook,
+)
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
-from test_stepper import STUB
 
 from flowerdiff.pixels import grid
 
@@ -86,18 +92,10 @@ def lab(tmp_path_factory, browser):
         BROKEN,
     ]
     write_notebook(folder / "monitor.ipynb", *cells)
-    server = start_lab(folder)
-    page = browser.new_page(viewport=SCREEN)
-    page.set_default_timeout(120_000)
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-    lab = Lab(page, server, "monitor.ipynb")
-    lab.run(0)
-    yield lab
-    page.close()
-    server.stop()
-    assert not errors
+    with start_lab(folder) as server, labs(server, browser) as open_lab:
+        lab = open_lab("monitor.ipynb")
+        lab.run(0)
+        yield lab
 
 
 class Monitor:
@@ -240,12 +238,10 @@ def test_it_fits_the_screen_and_has_names(training):
 
 
 def test_the_lessons_run_lives_on_without_a_kernel(open_page, screenshots):
-    notebook = json.loads((ROOT / "notebooks/03_training.ipynb").read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-    (state,) = (s["state"] for s in states.values() if s["state"].get("label") == "Training, live")
+    states = saved_widgets("03_training.ipynb")
+    (state,) = (state for state in states if state.get("label") == "Training, live")
     page = open_page()
-    page.set_content(f"<!doctype html><html lang=en><title>run</title><script>{STUB}</script>")
-    page.evaluate("([code, css, s]) => show(code, css, s)", [state["_esm"], state["_css"], state])
+    show_saved(page, state)
     page.locator(".fd-player img").first.wait_for()
     slider = page.get_by_role("slider", name="step")
     slider.press("Home")

@@ -2,13 +2,19 @@
 what the net computes in this process; then the built lesson's maps, without a kernel.
 """
 
-import json
-
 import pytest
 import torch
-from jupyter_pages import ROOT, SCREEN, Lab, contrast, shown_pixels, start_lab, write_notebook
+from jupyter_pages import (
+    SCREEN,
+    Lab,
+    contrast,
+    saved_widgets,
+    show_saved,
+    shown_pixels,
+    start_lab,
+    write_notebook,
+)
 from playwright.sync_api import expect
-from test_stepper import STUB
 
 from flowerdiff.netinfo import activations, measure
 from flowerdiff.pixels import to_uint8
@@ -161,18 +167,12 @@ def test_every_control_in_jupyterlab(jupyter, open_page, expected, screenshots):
 @pytest.fixture
 def built(open_page):
     """A function that shows one map of the built lesson on an empty page."""
-    notebook = json.loads((ROOT / "notebooks/02_unet_design.ipynb").read_text())
-    states = notebook["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    states = saved_widgets("02_unet_design.ipynb")
 
     def built(label):
-        (state,) = (s["state"] for s in states.values() if s["state"].get("label") == label)
+        (state,) = (state for state in states if state.get("label") == label)
         page = open_page()
-        page.set_content(
-            f"<!doctype html><html lang=en><title>{label}</title><script>{STUB}</script>"
-        )
-        page.evaluate(
-            "([code, css, s]) => show(code, css, s)", [state["_esm"], state["_css"], state]
-        )
+        show_saved(page, state)
         return Map(page), state
 
     return built
