@@ -89,7 +89,8 @@ class RunFolder:
         self.run, self.flowers, self.schedule = run, flowers, schedule
         self.path = Path(run.out)
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        self.seconds_before = 0.0  # of earlier sessions of this run
+        self.seconds_before = self.cpu_before = 0.0  # of earlier sessions of this run
+        self.cpu_began = time.process_time()
         self.losses: list[float] = []
 
     def keep_log_until(self, step: int) -> None:
@@ -99,6 +100,7 @@ class RunFolder:
         rows = [row for row in rows if row["step"] <= step]
         log.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self.seconds_before = rows[-1]["seconds"] if rows else 0.0
+        self.cpu_before = rows[-1].get("cpu_seconds", 0.0) if rows else 0.0
 
     def log(self, progress: Progress) -> None:
         row = {
@@ -108,6 +110,8 @@ class RunFolder:
             "lr": progress.lr,
             "images_per_second": round(progress.images_per_second, 1),
             "seconds": round(self.seconds_before + progress.seconds, 1),
+            # of all threads: what the run cost, whatever else the machine had to do
+            "cpu_seconds": round(self.cpu_before + time.process_time() - self.cpu_began, 1),
         }
         self.losses.clear()
         with open(self.path / "log.jsonl", "a") as file:

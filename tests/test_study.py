@@ -342,8 +342,9 @@ def test_the_cost_of_a_run_is_its_images_times_its_trial():
     cost = _cost(deep, trial, grid.measures, classes=53)
     images = deep.run.train.steps * 16
     assert cost.training == pytest.approx(images * 0.01 / 3600)
-    one, more = 53 * 200, 530 * 25  # of Table 3, and of the larger set
-    answers = 106 * 200 + 2 * more + 11 * (one + more)  # w = 0 takes one answer, the others two
+    steps = grid.measures.published_steps
+    one, more = 53 * steps, 530 * 25  # of Table 3, and of the larger set
+    answers = 106 * steps + 2 * more + 11 * (one + more)  # w = 0 takes one answer, the others two
     assert cost.drawing == pytest.approx(answers * 0.001 / 3600)
     assert cost.memory == pytest.approx(0.5 + 1.6)
     assert cost.disk == pytest.approx(5 * 4e-3)
@@ -365,7 +366,8 @@ def result(row, seed, kid, conditional=False, base="two-layer"):
         "name": f"{row}-{seed}", "row": row, "title": row, "conditional": conditional, "seed": seed,
         "base": base, "published": {"NIQE": 10 * kid}, "corrected": {"NIQE": {"value": 20 * kid}},
         "more": {"KID": {"value": kid}}, "ema": {"KID": {"value": kid / 2}},
-        "training": {"seconds": 61.4, "images": 16}, "drawing": {"seconds": 3600},
+        "training": {"seconds": 99, "cpu_seconds": 61.4, "images": 16}, "on_gpu": False,
+        "drawing": {"seconds": 9999, "cpu_seconds": 3600},
         "measures": {"published_steps": None, "more_images": 8, "more_steps": 2, "features": "f"},
         "settings": {"source": "garden", "train": {"lr": 1e-4}}, "scale": "s", "data": "d",
         "machine": "m", "made": "2026-01-01",

@@ -92,12 +92,12 @@ def make_instruments(
 
 def draw_shared(
     model: FlowerModel, n: int, first_seed: int, what: str, **how
-) -> tuple[Tensor, Tensor, float]:
-    """n images (floats, as they come), their labels, which go round the classes, and the seconds.
+) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """n images (floats, as they come), their labels, which go round the classes, and the time.
 
     The processes of `accelerate launch` share the work, and all get all images.
     """
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     labels = torch.arange(n) % len(model.class_names)
     mine: list[Tensor] = []
     with PartialState().split_between_processes(list(range(n))) as places:
@@ -106,7 +106,12 @@ def draw_shared(
         for batch in tqdm(batches, desc=what, unit="batch", disable=quiet, leave=False):
             seeds = (first_seed + batch).tolist()
             mine += draw(model, seeds, labels[batch], **how)
-    return torch.stack(gather_object(mine)), labels, time.perf_counter() - began
+    images = torch.stack(gather_object(mine))
+    seconds = {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu_began,
+    }
+    return images, labels, seconds
 
 
 def measure_run(
@@ -122,7 +127,7 @@ def measure_run(
     )
     images = to_uint8(x)
     results = {
-        "drawing": {"images": len(x), "steps": measures.published_steps, "seconds": seconds},
+        "drawing": {"images": len(x), "steps": measures.published_steps} | seconds,
         "published": {
             quality.name: audit.quality_of_floats(quality, x) for quality in by.qualities.values()
         },

@@ -81,8 +81,10 @@ def table_2(results: Results) -> str:
     for conditional, model in MODELS.items():
         for row, title, some in _rows(results, conditional):
             if (row, conditional) in paper.TABLE_2:
-                training = fmean(r["training"]["seconds"] for r in some)
-                drawing = fmean(r["drawing"]["seconds"] for r in some)
+                training, drawing = (
+                    fmean(r[what]["seconds" if r["on_gpu"] else "cpu_seconds"] for r in some)
+                    for what in ("training", "drawing")
+                )
                 theirs = paper.TABLE_2[row, conditional]
                 rows.append([f"{title}, {model}", *theirs, _clock(training), _clock(drawing)])
     head = ["", "the paper: training", "sampling", "here: training", "sampling"]
@@ -192,6 +194,7 @@ def _small_print(results: Results, failed: list[str], missing: dict[str, str]) -
             f"larger sets: {m['more_images']:,} images, DDIM, {m['more_steps']} steps, w = 0.",
             f"Features of FID, KID, IS and recognition: {m['features']}. Only Inception's compare "
             "with the paper's FID and IS.",
+            f"Time here: {'on the clock' if r['on_gpu'] else 'CPU time of all threads'}.",
             f"Machines: {'; '.join(sorted({r['machine'] for r in results}))}. "
             f"Made {max(r['made'] for r in results)}.",
         ]

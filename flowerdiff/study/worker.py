@@ -165,6 +165,7 @@ def _about(run: StudyRun, study: Study, flowers: Flowers) -> dict:
         "measures": asdict(study.measures),
         "versions": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
         "machine": machine(),
+        "on_gpu": torch.cuda.is_available(),
         "made": time.strftime("%Y-%m-%d"),
     }
 
