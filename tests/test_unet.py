@@ -98,3 +98,15 @@ def test_every_parameter_learns(name):
     out = net(torch.randn(4, 3, 32, 32), torch.tensor([1, 9, 90, 800]), torch.tensor([0, 1, 4, 5]))
     out.square().mean().backward()
     assert [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize(
+    ("channels", "blocks", "said"),
+    [
+        ((16, 32), (1, 1, 1), "got 3 blocks for 2 channels"),
+        ((16, 40), (1, 1), "multiples of 16: 40"),
+    ],
+)
+def test_a_compact_net_that_cannot_be_is_refused_in_words(channels, blocks, said):
+    with pytest.raises(ValueError, match=said):
+        CompactConfig(channels=channels, blocks=blocks)

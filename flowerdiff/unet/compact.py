@@ -11,14 +11,26 @@ from flowerdiff.unet.layers import sinusoid, zeroed
 
 @dataclass(frozen=True)
 class CompactConfig:
-    """`channels[i]` at resolution (size / patch) / 2^i, `blocks[i]` residual blocks each way."""
+    """`channels[i]` at resolution (size / patch) / 2^i, `blocks[i]` residual blocks each way.
+
+    Raises ValueError if the two are not of one length, or a width is not a multiple of 16.
+    """
 
     num_classes: int = 102
     patch: int = 2  # the stem folds patch x patch pixels into channels: no work at full resolution
-    channels: tuple[int, ...] = (48, 96, 192)  # each a multiple of 16
+    channels: tuple[int, ...] = (48, 96, 192)
     blocks: tuple[int, ...] = (1, 1, 1)
     heads: int = 4  # of the attention on the coarsest level, the only one where it is cheap
     embedding: int = 256
+
+    def __post_init__(self):
+        if len(self.channels) != len(self.blocks):
+            raise ValueError(
+                f"one number of blocks for each of channels: got {len(self.blocks)} blocks "
+                f"for {len(self.channels)} channels"
+            )
+        if odd := [c for c in self.channels if c % 16]:  # GroupNorm's groups
+            raise ValueError(f"channels are multiples of 16: {odd[0]} is not")
 
 
 class Attention(nn.Module):
