@@ -1,0 +1,80 @@
+"""Every class of a bundled model, four seeds each, and any flower: docs/results/NAME/*.webp.
+
+    python tools/contact_sheet.py flowers64
+    python tools/contact_sheet.py flowers64 --real ../flowers.parquet --out /tmp/sheets
+
+Nobody picks: seeds 0 to 3 for every class, DDIM, 25 steps, w = 1; and seeds 0 to 47 without a
+class. With --real four photographs of each class stand beside its samples, and the sheet goes to
+--out, outside the project, for the photographs may not be published.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from tqdm import tqdm
+
+from flowerdiff.checkpoint import FlowerModel, load_pretrained
+from flowerdiff.data import Flowers, load_flowers
+from flowerdiff.draw import draw
+from flowerdiff.pixels import grid, to_uint8
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEDS = 4
+ANY = 48  # samples of no class
+TITLE, GAP, WIDTH = 16, 8, 1640  # pixels: the line with the name, between classes, of the sheet
+
+
+def samples(model: FlowerModel, label: int) -> Tensor:
+    return to_uint8(draw(model, range(SEEDS), torch.full((SEEDS,), label)))
+
+
+def photographs(flowers: Flowers, label: int) -> Tensor:
+    return flowers.images[flowers.labels == label][:SEEDS]
+
+
+def sheet(names: list[str], rows: list[Tensor]) -> Image.Image:
+    """A row of images (N, 3, S, S) for each name, under it, in as many columns as there is room."""
+    strips = [grid(images, columns=len(images), pad=1) for images in rows]
+    _, height, width = strips[0].shape
+    columns = max(1, WIDTH // (width + GAP))
+    lines = -(-len(names) // columns)
+    page = Image.new("RGB", (columns * (width + GAP), lines * (height + TITLE + GAP)), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=13)
+    for i, (name, strip) in enumerate(zip(names, strips, strict=True)):
+        x, y = i % columns * (width + GAP), i // columns * (height + TITLE + GAP)
+        pen.text((x + 1, y), name, fill="black", font=font)
+        page.paste(Image.fromarray(strip.permute(1, 2, 0).numpy()), (x, y + TITLE))
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="flowers64", help="a bundled model's name")
+    parser.add_argument("--real", help="real flowers of the same classes")
+    parser.add_argument("--out", type=Path, help="with --real: a folder outside the project")
+    asked = parser.parse_args()
+    out = asked.out or ROOT / "docs/results" / asked.model
+    if asked.real and out.resolve().is_relative_to(ROOT):
+        parser.error(f"photographs may not be published: give an --out outside {ROOT}")
+
+    model = load_pretrained(asked.model)
+    names = list(model.class_names)
+    rows = [samples(model, label) for label in tqdm(range(len(names)), unit="class")]
+    if asked.real:
+        flowers = load_flowers(asked.real, size=model.image_size, split="train")
+        rows = [torch.cat([row, photographs(flowers, i)]) for i, row in enumerate(rows)]
+    out.mkdir(parents=True, exist_ok=True)
+    sheet(names, rows).save(out / "classes.webp", quality=88, method=6)
+    if not asked.real:
+        labels = torch.full((ANY,), model.null_label)
+        any_flower = grid(to_uint8(draw(model, range(ANY), labels, w=-1)), columns=12)
+        Image.fromarray(any_flower.permute(1, 2, 0).numpy()).save(
+            out / "any-flower.webp", quality=88, method=6
+        )
+
+
+if __name__ == "__main__":
+    main()
