@@ -50,7 +50,9 @@ def quality_of_floats(quality: Quality, x: Tensor) -> float | None:
 
 
 def fid_as_published(features: Features, real: Features) -> float:
-    """FID of 53 images against 53: of `wrapped` ones against real ones in the right range."""
+    """FID of 53 images against all training images: of `wrapped` ones against real ones in the
+    right range.
+    """
     with warnings.catch_warnings(action="ignore"):  # that so few are far too few
         return fid(features, real).value
 
