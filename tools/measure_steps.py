@@ -5,8 +5,7 @@
 KID, recognition and diversity over the features of EfficientNet-Lite0, for each sampler and number
 of steps; w = 1. Image i has seed i and class i modulo their number in all settings, so the first
 102 images of each setting, one per class, show what the steps alone change: compare these. The
-settings of few steps are measured over more images as well. (KID of one image per class is too low
-by some 0.07, for no two images are of one class, whoever drew them.)
+settings of few steps are measured over more images as well.
 
 --scratch: a folder for the features of real images (see flowerdiff/evaluate.py). A setting that the
 JSON already has, of the same model, is not measured again: delete the file to start anew.
