@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 03 · Training
 #
-# **About 90 minutes**, six exercises and a clinic among them · the machine needs less than three of
-# them.
+# **About 90 minutes** up to section 10, with a break after section 5, and 30 more for the clinic in
+# section 11; twelve exercises among them · the machine needs less than three.
 #
 # **You need** lesson 01 (noisy pictures, schedules), and from PyTorch what an optimizer does:
 # `loss.backward()`, `optimizer.step()`. Lesson 02 says how the net is built; here it is a box with
@@ -57,7 +57,8 @@ picture(
 
 # %% [markdown]
 # A small net, its settings, and what we want to see while it learns: sixteen flowers, four of each
-# species, *always from the same noise*, so that any change in them is the net's.
+# species, *always from the same noise*, so that any change in them is the net's. (What the settings
+# mean comes with the sections: `prediction` in 2, `ema_decay` in 5, `lr` and `warmup` in 7.)
 
 # %%
 from flowerdiff.pixels import to_uint8
@@ -79,7 +80,7 @@ kinds = torch.arange(4).repeat_interleave(4)
 
 def draw(net):
     """Sixteen flowers as pixels, (16, 3, 32, 32)."""
-    model = eps_model(net, schedule, config.prediction)
+    model = eps_model(net, schedule, config.prediction)  # called with (x_t, t, y), says eps_hat
     *_, last = ddim(model, schedule, x_T, kinds, steps=12, clip_x0=1.0)
     return to_uint8(last.x_t)
 
@@ -123,7 +124,9 @@ monitor
 #   on* goes on.
 # - *Stop* ends it early. Whatever the net has learned stays learned.
 # - *Train on* adds 400 steps, now or when it is done: about half a minute.
-# - *Keep the weights* writes the model to a file.
+# - *Keep the weights* writes the model to a file, which `flowerdiff.checkpoint.load_model` reads.
+#
+# (To begin again from nothing, run this section from its top. A new monitor stops the old one.)
 #
 # Let it work, and **read on here**: this section and the next need nothing of it. (While a cell is
 # running, buttons answer in JupyterLab, but not everywhere, for instance not in Colab. The
@@ -180,10 +183,13 @@ for t in (2, 10, 100, 400, 700, 800):
     print(f"t = {t:3d}: the number is {number:.4f}")
 
 # %% [markdown]
-# For small $t$, by far, until it jumps up at the very end. So in this sum the finest noise, which
-# nobody sees, would count most. Ho, Jain and Abbeel tried something simple instead: **leave the
-# number away**. All times count the same, and the pictures got better. That is *the* loss of
-# diffusion models:
+# At both ends. On the right it does no harm. The number is so large because $\alpha_t$, which it is
+# divided by, is nearly 0 in the last steps of this schedule; but there $x_t$ is all noise, a net
+# need only copy it, and $\varepsilon-\hat\varepsilon$ is tiny. What does harm is the left end,
+# where noise is hard to find: $t = 2$ counts more than a hundred times as much as $t = 400$. So in
+# this sum the finest noise, which nobody sees, would count most. Ho, Jain and Abbeel tried
+# something simple instead: **leave the number out**. All times count the same, and the pictures got
+# better. That is *the* loss of diffusion models:
 #
 # $$ L = \text{mean over pictures, times and noises of } \;
 #    \big(\varepsilon - \hat\varepsilon(x_t, t, y)\big)^2 . $$
@@ -197,7 +203,8 @@ for t in (2, 10, 100, 400, 700, 800):
 #
 # *medium · 8 minutes.* For the simplest net there is: it has a single `weight`, and its guess is
 # $\hat\varepsilon = \text{weight} \cdot x_t$. `x0` and `eps` have the shape (B, 3, H, W), `t` the
-# shape (B,). Mix (as in lesson 01, exercise 4), guess, compare. Return one number.
+# shape (B,), and `alpha_bar` is the schedule, (T + 1,). Mix (as in lesson 01, exercise 4), guess,
+# compare. Return one number.
 
 # %%
 from flowerdiff.checks.training import check_training_loss
@@ -254,6 +261,7 @@ curves(
 # **A loss of 1.0 is the loss of a net that says nothing**: noise has variance 1, and who guesses
 # its mean, 0, is wrong by its variance. A run whose loss comes down to 1.0 and stays there has
 # learned *nothing at all*: this is **the plateau at 1.0**, and we shall see two ways to end on it.
+# (Our net begins by saying zero: the weights of its last layer are all 0 at first.)
 #
 # The copier is more of a surprise. It knows nothing about flowers, not even that there is such a
 # thing, and its loss is much smaller. At large $t$ noise is all there is, so who copies the input
@@ -271,12 +279,14 @@ curves(
 # - the clean picture, $\hat x_0$: error $(x_0-\hat x_0)^2$, which is $1/\mathrm{SNR}$ times as
 #   large;
 # - or a mixture of both, $v = \sqrt{\bar\alpha_t}\,\varepsilon - \sqrt{1-\bar\alpha_t}\,x_0$
-#   (Salimans and Ho 2022), that is never easy: at $t = 0$ it is the noise, at $t = T$ the picture.
-#   Its error is $\mathrm{SNR}+1$ times that in $x_0$.
+#   (Salimans and Ho 2022), that is never easy: at $t = 0$ it is the noise, at $t = T$ the picture,
+#   with its sign turned. Its error is $\mathrm{SNR}+1$ times that in $x_0$.
 #
 # It is the same knowledge, and the same mistake *counts differently*: an error in the picture
 # counts SNR times with the loss in $\varepsilon$, SNR + 1 times with $v$, once with $x_0$. Min-SNR
-# (Hang and others 2023) takes the smaller of SNR and a limit $\gamma$ ("gamma"), mostly 5.
+# (Hang and others 2023) takes the smaller of SNR and a limit $\gamma$ ("gamma"), mostly 5: so it
+# counts like $\varepsilon$ at large $t$, and like $x_0$ at small $t$. (Below, the net with that
+# loss says $\hat x_0$.)
 #
 # > **Predict.** Same net, same pictures, same 250 steps, four losses. Which of them will draw the
 # > cleanest colours, which the best forms?
@@ -337,9 +347,9 @@ check_weight(weight)
 # %%
 progress = monitor.wait()
 
-moments = (1, 50, 200, 800)
+moments = [step for step in (1, 50, 200, 800) if step in monitor.samples]
 picture(
-    [flower for step in moments for flower in monitor.samples.get(step, images)[::4]],
+    [flower for step in moments for flower in monitor.samples[step][::4]],
     "One sample of each species after 1, 50, 200 and 800 steps: grey; soft blots in the right "
     "colours; flowers with soft edges; flowers with petals and centres.",
     labels=[f"step {step}" for step in moments for _ in SPECIES],
@@ -348,10 +358,11 @@ picture(
 )
 
 # %% [markdown]
-# After one step: grey, the mean of everything. After 50 (800 pictures) the colours are there, and
-# you can tell the species by them; then the forms come, then edges and petals. It is the order in
-# which a *walk* makes a flower (lesson 00): large things first. That is no accident. They are what
-# a net can see at most times $t$, for noise hides the small things first.
+# After one step: grey, for the net still says zero. After 50 (800 pictures, a few seconds) the
+# colours are there, and you can tell the species by them; then the forms come, then edges and
+# petals. It is the order in which a *walk* makes a flower (lesson 00): large things first. That is
+# no accident. They are what a net can see at most times $t$, for noise hides the small things
+# first.
 #
 # In the monitor, move the slider: the film of the whole run stays there.
 
@@ -365,11 +376,11 @@ for step in (1, 50, 200, 400, 800):
 
 # %% [markdown]
 # A lazy net is the place to begin, here too: who always says $\hat x_0 = 0$, middle grey, is wrong
-# by the mean square of a pixel. That is where our loss begins. Then it falls to a seventh within
-# 200 steps, and after that, *hardly*: from step 200 to 800 the loss falls by a fifth or a quarter,
-# while the samples change from blots to flowers. **You cannot see from the loss when a model is
-# good.** It tells you that something goes *wrong*; for the rest, look at samples. Why it moves so
-# little is to be seen if we take it apart.
+# by the mean square of a pixel. That is where our loss begins; it ends at about a ninth. But most
+# of this, down to a seventh, was done within 200 steps, and after that, *hardly* anything: from
+# step 200 to 800 the loss falls by a fifth or a quarter, while the samples change from blots to
+# flowers. **You cannot see from the loss when a model is good.** It tells you that something goes
+# *wrong*; for the rest, look at samples. Why it moves so little is to be seen if we take it apart.
 
 # %% [markdown]
 # ### Train on
@@ -424,9 +435,21 @@ curves(
 # At small $t$ the flower is in plain sight, and the net has only to clean it: there the loss is
 # small, and still falls. At $t = 800$ there is nothing to be seen but noise. The best that anyone
 # can say there is **the mean of all flowers of that label**, and this is wrong by as much as
-# flowers of one species differ from each other. *Knowing everything, the loss would not be 0.* The
-# large losses on the right are not the net's fault; they cannot be learned away, and they make up
-# most of the mean. So the mean stands still while the small and important part goes on falling.
+# flowers of one species differ from each other. Let us work that out. (One picture in ten is shown
+# to the net without its label, which lesson 05 will need. For these, the best is the mean of all
+# 240 flowers.)
+
+# %%
+x0 = from_uint8(images).reshape(4, 60, 3, SIZE, SIZE)  # (species, flower, ...)
+with_label = (x0 - x0.mean(1, keepdim=True)).square().mean()
+without = (x0 - x0.mean((0, 1))).square().mean()
+print(f"loss at t = 800, knowing everything: {0.9 * with_label + 0.1 * without:.3f}")
+
+# %% [markdown]
+# **Knowing everything, the loss is not 0.** And this is where the dotted curve ends: at $t = 800$
+# our net knows all that there is to know. The large losses on the right cannot be learned away, and
+# they make up most of the mean. So the mean stands still, while the small losses on the left, where
+# edges and petals are learned, go on falling.
 #
 # It is also why the thin line in the monitor is so ragged: sixteen random times a step, some easy,
 # some hopeless. (It would be worse, but the library draws one time from each sixteenth of $1 \dots
@@ -502,10 +525,11 @@ for name, which in {"average": progress.ema, "net": progress.net}.items():
 # to know the end beforehand.
 #
 # Two traps. **The start**: the average begins as a copy of the random net, and with $d = 0.9999$ it
-# would remember that for ten thousand steps. So the library keeps the decay shorter at the
-# beginning: $\min(d, \frac{1 + \text{step}}{10 + \text{step}})$. And **buffers**: some nets, such
-# as the paper's with its BatchNorm, hold running statistics beside their weights. These are
-# averages already, and belong to the net's weights of this moment: they are *copied*.
+# would remember that for ten thousand steps. So the library keeps the decay smaller at the
+# beginning: $\min(d, \frac{1 + \text{step}}{10 + \text{step}})$. And **buffers**, PyTorch's word
+# for numbers in a net that are not trained: some nets, such as the paper's with its BatchNorm, hold
+# running statistics of their activations in them. These are averages already, and belong to the
+# net's weights of this moment: they are *copied*.
 
 # %% [markdown]
 # ### Exercise 3 · The averaged net
@@ -536,8 +560,9 @@ check_ema_update(ema_update)
 # If the gradient, all weights' together as one long vector, is longer than `grad_clip` (1.0), it is
 # made exactly that long; its direction stays.
 #
-# Here is the loop in full, on a smaller net, for three steps. `draw_batch` draws the pictures,
-# their labels (one in ten is replaced by "no label": lesson 05 needs that), times and noises.
+# Here is the loop in full, but for the average, on a smaller net, for three steps. `draw_batch`
+# draws the pictures, their labels (one in ten is replaced by label 4, "no label"), times from 1 to
+# 800, and noises.
 #
 # > **Predict.** Will the losses of our loop and of the library's agree to all digits, to some, or
 # > only roughly?
@@ -619,7 +644,7 @@ check_clip_factor(clip_factor)
 four = torch.stack([draw_flower(name, 0, 16) for name in SPECIES])  # 16 x 16 pixels
 by_heart = replace(
     config, steps=150, lr=3e-3, warmup=10, decay=75, label_dropout=0.0, ema_decay=(0.95,)
-)
+)  # decay=75: over the last 75 steps the learning rate falls (exercise 5)
 
 
 def as_it_is(image, rng):
@@ -679,9 +704,9 @@ curves(
 # **Two ways to the plateau at 1.0.** With steps that are too short, the net is still the one that
 # says zero: it *has not begun* to learn. With steps that are too long, the weights are thrown far
 # away at once (a loss of 10 and more: worse than knowing nothing), and what the net then finds on
-# its way back is the simplest thing there is, to say zero: it *has been destroyed*, and will not
-# recover. Same number, opposite cure. The beginning of the curve tells them apart, so always look
-# at it.
+# its way back is the simplest thing there is, to say zero: it *has been destroyed*, and begins with
+# worse than nothing. Same number, opposite cure. The beginning of the curve tells them apart, so
+# always look at it.
 #
 # The rule of thumb: go up in factors of three until the loss jumps, then go back by one or two.
 
@@ -691,9 +716,10 @@ curves(
 # *medium · 7 minutes.* In its first steps a net knows nothing, its gradients point anywhere, and
 # Adam, which divides by what it has seen of them, has seen little: so the learning rate is **warmed
 # up**. At the end, short steps let the weights settle. Write the plan: over the first `warmup`
-# steps the rate rises evenly to `lr` (which the last of these steps has), over the last `decay`
-# steps it falls evenly towards 0, and in between it is `lr`. `step` counts from 0 to `steps - 1`,
-# and **no step has the rate 0**, for it would be a step for nothing.
+# steps the rate rises evenly to `lr` (the first of them has `lr / warmup`, the last has `lr`), over
+# the last `decay` steps it falls evenly (from `lr` down to `lr / decay`), and in between it is
+# `lr`. `step` counts from 0 to `steps - 1`, and **no step has the rate 0**, for it would be a step
+# for nothing. (This `decay` is a number of steps, and not that of an average.)
 
 # %%
 from flowerdiff.checks.training import check_lr_at
@@ -746,15 +772,20 @@ curves(
     "are below. Two runs of one batch size are hardly apart.",
 )
 
+# %%
+for batch, h in held_out.items():
+    for step, losses in zip((125, 250), h[[4, 9], 1].tolist(), strict=True):
+        print(f"{batch}, step {step}:", *(f"{loss:.4f}" for loss in losses))
+
 # %% [markdown]
 # Both. At equal steps the batch of 32 is ahead (after 250 steps 0.043 against 0.046; two seeds
-# differ by less than a tenth of that): its gradients are means over more pictures, so less of a
-# step is chance. But it was paid for with twice the work. **At equal pictures, and so at equal
-# cost, the batch of 16 is ahead**: with 4,000 pictures 0.046 against 0.049. It has made twice as
-# many steps, and this early in a run the number of steps is what is lacking, not their precision.
-# Late in a run it can be the other way round; and a batch of 32 could bear a larger learning rate,
-# which we have not given it. (What a GPU likes is another matter: there 32 pictures may take hardly
-# longer than 16.)
+# differ by less than a tenth of this distance): its gradients are means over more pictures, so less
+# of a step is chance. But it was paid for with twice the work. **At equal pictures, and so at equal
+# cost, the batch of 16 is ahead**: with 4,000 pictures, which are its 250 steps and the other's
+# 125, it is 0.046 against 0.049. It has made twice as many steps, and this early in a run the
+# number of steps is what is lacking, not their precision. Late in a run it can be the other way
+# round; and a batch of 32 could bear a larger learning rate, which we have not given it. (What a
+# GPU likes is another matter: there 32 pictures may take hardly longer than 16.)
 #
 # So "a larger batch is better" is an answer without a question. And the paper has one run of each,
 # and 106 samples of it: before we believe a difference, we should know how far apart two runs of
@@ -787,7 +818,8 @@ check_steps_needed(steps_needed)
 # **Augmentation** changes every training picture a little, each time in another way, so that a net
 # does not learn a small collection by heart. `train` has so far mirrored every second picture. The
 # paper tried more: it changed brightness, contrast, saturation and hue (the place of a colour in
-# the rainbow), each by half, and sharpened. Its conclusion: augmentation "lowers the quality".
+# the rainbow), each by half, and sharpened. Its conclusion: such augmentations "lower the quality
+# of the generated images".
 #
 # Its code is public, so we can look at what its net was shown. The code makes *four* random changes
 # in a row, one for each of the four properties. Here are three flowers after each of them.
@@ -895,7 +927,7 @@ picture(
 # steps = 10000
 # batch_size = 64
 # prediction = "v"
-# precision = "bf16"         # numbers of 16 bits: twice as fast on new processors and on GPUs
+# precision = "bf16"         # numbers of 16 bits: faster on GPUs and on new processors
 # accumulate = 1             # 4: four passes of 16 for one step, a quarter of the memory
 # ```
 #
@@ -922,16 +954,16 @@ picture(
 # A patient may suffer from one of these:
 
 # %%
+from IPython.display import display
+
 from flowerdiff.checks.training import Disease
-from flowerdiff.plots import curves
-from flowerdiff.widgets.monitor_frames import smoothed
 
 WORDS = {  # what is to be seen: the curve, then the samples
     "A": "lies on the healthy one. | all grey, with a faint blot in the middle of each.",
     "B": "stays above the healthy one. | flowers, of several species in each row.",
     "C": "begins above the healthy one, and falls far below it. | all black.",
     "D": "lies on the healthy one. | coloured noise from edge to edge.",
-    "E": "is ragged, and far above the healthy one. | brown and blue-grey blots with hard edges.",
+    "E": "leaps up, and stays far above the healthy one. | brown and blue-grey blots, hard edges.",
     "F": "falls to a third of the healthy one. | pale flowers; each row is of one species.",
 }
 
@@ -941,9 +973,7 @@ def examine(letter):
     both = {f"patient {letter}": record(letter.lower()), "healthy": record("healthy")}
     chart = {"loss in x0 (log)": {k: smoothed(run.losses.tolist(), 10) for k, run in both.items()}}
     curve, samples = WORDS[letter].split(" | ")
-    curves(
-        chart, f"The curve {curve}", "step", log=list(chart), size=(4.2, 2.5)
-    )._ipython_display_()
+    display(curves(chart, f"The curve {curve}", "step", log=list(chart), size=(4.2, 2.5)))
     pictures = [run.samples for run in both.values()]
     return picture(pictures, f"Patient {letter}: {samples}", list(both), 2, 2)
 
@@ -956,8 +986,8 @@ print(*(f"Disease.{disease.name}" for disease in Disease), sep="\n")
 # that remembers too much. There are more diseases in the list than patients.
 #
 # **For each patient:** look at the curve, then at the samples; say aloud what you see; then name
-# the disease. A wrong diagnosis costs nothing, and you are told how *that* disease would look. The
-# treatment is folded up below each.
+# the disease, with `return Disease.LR_TOO_LOW` or the like. A wrong diagnosis costs nothing, and
+# you are told how *that* disease would look. The treatment is folded up below each.
 
 # %% [markdown]
 # ### Exercise 7 · Patient A
@@ -1170,8 +1200,8 @@ summary()
 #   rule:* $1/(1-d)$ at most a tenth of the steps.
 # - **one label dropout for the whole batch.** *It shows:* guidance (lesson 05) does little. *The
 #   rule:* everything random is drawn per picture: $t$, noise, flip, dropped label.
-# - **`zero_grad` forgotten.** *It shows:* steps that grow longer and longer. *The rule:* backward,
-#   clip, step, zero.
+# - **`zero_grad` forgotten.** *It shows:* a loss that falls a little, and then only wavers; without
+#   clipping it goes up. *The rule:* backward, clip, step, zero.
 # - **augmentation that nobody has looked at.** *It shows:* a column of a table in a paper. *The
 #   rule:* one picture of one batch.
 #
@@ -1192,7 +1222,7 @@ summary()
 # - **04 Sampling**: the walk back, and how to take fewer steps.
 # - J. Ho, A. Jain, P. Abbeel, *Denoising Diffusion Probabilistic Models*, 2020
 #   ([arXiv:2006.11239](https://arxiv.org/abs/2006.11239)): section 3.2 is our section 2, section
-#   3.4 is "leave the number away".
+#   3.4 is "leave the number out".
 # - T. Salimans, J. Ho, *Progressive Distillation*, 2022
 #   ([arXiv:2202.00512](https://arxiv.org/abs/2202.00512)): $v$, appendix D.
 # - T. Hang and others, *Efficient Diffusion Training via Min-SNR Weighting Strategy*, 2023

@@ -326,6 +326,17 @@ def test_an_interrupt_ends_the_training_and_not_the_notebook(monkeypatch):
     assert watch.run.done and progress.step == watch.run.step < 10**6
 
 
+def test_a_new_run_stops_the_one_that_is_at_work():
+    first = monitor(steps=10**6)
+    until(lambda: first.run.step > 2)
+    second = monitor(steps=20)  # as when the cell is run again
+    assert first.run.done and not first.run.working
+    stood_at = first.run.step
+    assert second.wait().step == 20
+    assert first.run.step == stood_at and list(first.samples)[-1] == stood_at
+    assert first.stop_button.disabled and not first.more_button.disabled
+
+
 def test_waiting_ends_a_pause():
     watch = monitor(steps=30)
     watch.pause()

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 TRIALS = 5  # inputs that an answer is tried on; `draw` gives each another shape
+STOPPED = "it was stopped before it was done; is there a loop in it that never ends?"
 CHANGED = "your function changes the tensor it is given (by *= or the like); make a new one"
 OPEN, WRONG, SOLVED = "○", "✗", "✓"
 
@@ -78,7 +79,10 @@ class Exercise:
         generator = torch.Generator().manual_seed(secrets.randbits(32) if seed is None else seed)
         inputs = [self.draw(generator, i) for i in range(TRIALS)]
         expected = [self.oracle(*arguments) for arguments in inputs]
-        got = [_run(function, arguments) for arguments in inputs]
+        try:
+            got = [_run(function, arguments) for arguments in inputs]
+        except KeyboardInterrupt as error:  # the notebook's stop button
+            return Verdict(WRONG, STOPPED + _line(error, function))
         if all(value is ... for value in got):
             return Verdict(OPEN, "not attempted yet")
         problems = [_difference(*pair) for pair in zip(got, expected, strict=True)]
@@ -88,7 +92,8 @@ class Exercise:
             if _same(got, [_run(mistake.wrong, arguments) for arguments in inputs]):
                 return Verdict(WRONG, mistake.hint, mistake.hint)
         last = max(i for i, problem in enumerate(problems) if problem)
-        return Verdict(WRONG, f"{problems[last]}\n  with {_described(inputs[last], self.oracle)}")
+        given = _described(inputs[last], self.oracle)
+        return Verdict(WRONG, f"{problems[last]}\n  with {given}" if given else problems[last])
 
 
 _verdicts: dict[Exercise, Verdict] = {}  # of the last try at each exercise, in the lessons' order
@@ -145,13 +150,17 @@ def _run(function: Callable, arguments: tuple):
 
 def _where(error: BaseException, function: Callable) -> str:
     """The error in one line, and the learner's line that it happened in."""
-    text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0] + _line(error, function)
+
+
+def _line(error: BaseException, function: Callable) -> str:
+    """The learner's line that it happened in, on a line of its own; "" if it was in none."""
     file = getattr(getattr(function, "__code__", None), "co_filename", None)
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     if not own:
-        return text
+        return ""
     line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
-    return f"{text}\n  in line {own[-1].lineno} of the cell: {line}"
+    return f"\n  in line {own[-1].lineno} of the cell: {line}"
 
 
 def _equal(a, b) -> bool:
@@ -211,6 +220,8 @@ def _described(arguments: tuple, function: Callable) -> str:
     """The inputs of a trial in one line, by the names that the oracle has for them."""
     names = inspect.signature(function).parameters
     return ", ".join(
-        f"{name} {_kind(a)}" if isinstance(a, Tensor) and a.ndim else f"{name} = {float(a):.4g}"
+        f"{name} {_kind(a)}"
+        if isinstance(a, Tensor) and a.ndim
+        else f"{name} = {a if isinstance(a, int) else f'{float(a):.4g}'}"
         for name, a in zip(names, arguments, strict=True)
     )

@@ -6,9 +6,12 @@ No widget in here, and no drawing: `monitor` shows what happens, and is told whe
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import torch
+
+_runs: weakref.WeakSet["BackgroundRun"] = weakref.WeakSet()  # all that are still in use
 
 
 class BackgroundRun:
@@ -32,6 +35,7 @@ class BackgroundRun:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()  # for the decision to rest, and that to begin
+        _runs.add(self)
 
     @property
     def step(self) -> int:
@@ -55,8 +59,15 @@ class BackgroundRun:
         return (self.goal - self.step) * self.seconds / max(self.step, 1)
 
     def go_on(self) -> None:
-        """Begin, or go on after a pause. Does nothing if it is at work or done."""
+        """Begin, or go on after a pause. Does nothing if it is at work or done.
+
+        Another run that is at work is stopped: a cell that is run again would otherwise train its
+        net twice at a time, and spoil it.
+        """
         while not self.working and not self.done:
+            for other in list(_runs):
+                if other is not self and other.working:
+                    other.stop()
             self.join()  # a thread that was just told to rest finishes its step first
             with self._lock:
                 if self._thread is None or not self._thread.is_alive():

@@ -11,13 +11,9 @@ from flowerdiff.checks.training.clinic import (
     check_patient_f,
 )
 from flowerdiff.checks.training.loss import check_training_loss, check_weight
+from flowerdiff.checks.training.plan import check_lr_at, check_steps_needed
 from flowerdiff.checks.training.records import Record, record
-from flowerdiff.checks.training.steps import (
-    check_clip_factor,
-    check_ema_update,
-    check_lr_at,
-    check_steps_needed,
-)
+from flowerdiff.checks.training.steps import check_clip_factor, check_ema_update
 
 in_order(
     check_training_loss,

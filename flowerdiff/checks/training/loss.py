@@ -34,6 +34,11 @@ def _target_is_the_share(weight, x0, t, alpha_bar, eps):
     return (weight * _x_t(x0, t, alpha_bar, eps) - share).square().mean()
 
 
+def _not_reshaped(weight, x0, t, alpha_bar, eps):
+    ab = alpha_bar[t]
+    return (weight * (ab.sqrt() * x0 + (1 - ab).sqrt() * eps) - eps).square().mean()
+
+
 def _roots_forgotten(weight, x0, t, alpha_bar, eps):
     ab = alpha_bar[t].reshape(-1, 1, 1, 1)
     return (weight * (ab * x0 + (1 - ab) * eps) - eps).square().mean()
@@ -42,7 +47,7 @@ def _roots_forgotten(weight, x0, t, alpha_bar, eps):
 def _draw_batch(generator, i):
     beta = 0.02 + 0.1 * torch.rand(20 + 5 * i, generator=generator)
     alpha_bar = torch.cat([torch.ones(1), (1 - beta).cumprod(0)])
-    batch, size = (2, 3, 4, 3, 2)[i], 4 + i
+    batch, size = (4, 3, 4, 3, 2)[i], 4 + i  # once B is the width, too
     x0 = torch.rand((batch, 3, size, size), generator=generator) * 1.4 - 0.4
     eps = torch.randn(x0.shape, generator=generator)
     t = torch.randint(3, len(beta), (batch,), generator=generator)
@@ -100,6 +105,20 @@ check_training_loss = Exercise(
             "both roots are missing in x_t (lesson 01, exercise 4).",
             _roots_forgotten,
         ),
+        Mistake(
+            "alpha_bar[t] has the shape (B,); to go with pictures, it must be reshaped to "
+            "(B, 1, 1, 1) (lesson 01, exercise 4). As it is, there is an error, or, where B "
+            "happens to be the width, a wrong number without an error.",
+            _not_reshaped,
+        ),
+        Mistake(
+            "the two factors of x_t are swapped: alpha_bar is the picture's share.",
+            lambda w, x0, t, ab, eps: (w * _x_t(eps, t, ab, x0) - eps).square().mean(),
+        ),
+        Mistake(
+            "the weight is missing: the net's guess is weight * x_t.",
+            lambda w, *a: training_loss(1, *a),
+        ),
     ],
 )
 
@@ -124,6 +143,15 @@ check_weight = Exercise(
             "that is the weight of an error in x0. An error in eps is SNR times as large, so its "
             "weight must be divided by the SNR.",
             lambda snr, gamma: snr.clamp(max=gamma),
+        ),
+        Mistake(
+            "multiplied by the SNR: but an error in eps is already SNR times as large as that in "
+            "x0. Turn it back into that one first.",
+            lambda snr, gamma: snr.clamp(max=gamma) * snr,
+        ),
+        Mistake(
+            "that makes an error in x0 of it, and no more; it is to count min(SNR, gamma) times.",
+            lambda snr, gamma: 1 / snr,
         ),
         Mistake(
             "the larger of the two, not the smaller: clamp(max=...) cuts off from above.",

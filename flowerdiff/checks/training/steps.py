@@ -1,6 +1,4 @@
-"""Lesson 03, training: the exercises about what happens from step to step."""
-
-import math
+"""Lesson 03, training: the exercises about what happens in a step."""
 
 import torch
 
@@ -116,117 +114,16 @@ check_clip_factor = Exercise(
             lambda a, b, m: (torch.cat([a.flatten(), b]).norm() / m).clamp(min=1),
         ),
         Mistake(
+            "the fraction is upside down: a gradient that is twice too long wants the factor 1/2.",
+            lambda a, b, m: (torch.cat([a.flatten(), b]).norm() / m).clamp(max=1),
+        ),
+        Mistake(
+            "that is the length that the gradient shall have; divide it by the one that it has.",
+            lambda a, b, m: torch.cat([a.flatten(), b]).norm().clamp(max=m),
+        ),
+        Mistake(
             "b is left out: the length is that of the whole gradient, a and b together.",
             lambda a, b, m: (m / a.norm()).clamp(max=1),
-        ),
-    ],
-)
-
-
-# 5 · the learning rate
-
-
-def lr_at(step, steps, lr, warmup, decay):
-    return lr * min(1, (step + 1) / warmup, (steps - step) / decay)
-
-
-def _draw_step(generator, i):
-    warmup, decay = 10 + 5 * i, 30 + 2 * i
-    steps = warmup + decay + 40
-    # The first step, up, level, down, and the last step, in every check.
-    step = (0, warmup // 2, warmup + 10, steps - decay // 2, steps - 1)[i]
-    return step, steps, 0.001 + 0.002 * torch.rand(1, generator=generator).item(), warmup, decay
-
-
-check_lr_at = Exercise(
-    "03",
-    "up, level, down",
-    lr_at,
-    _draw_step,
-    [
-        Mistake(
-            "the first step has a learning rate of 0, and does nothing: count from step + 1.",
-            lambda s, n, lr, w, d: lr * min(1, s / w, (n - s) / d),
-        ),
-        Mistake(
-            "the last step has a learning rate of 0, and does nothing: at step = steps - 1 there "
-            "is one step to go.",
-            lambda s, n, lr, w, d: lr * min(1, (s + 1) / w, (n - s - 1) / d),
-        ),
-        Mistake(
-            "it goes up, and never stops: not more than lr.",
-            lambda s, n, lr, w, d: lr * min((s + 1) / w, (n - s) / d),
-        ),
-        Mistake("it never goes down.", lambda s, n, lr, w, d: lr * min(1, (s + 1) / w)),
-        Mistake(
-            "there is no warm-up: the first step is as long as all others.",
-            lambda s, n, lr, w, d: lr * min(1, (n - s) / d),
-        ),
-        Mistake(
-            "it falls over the whole run. `decay` is the number of the last steps, over which it "
-            "falls.",
-            lambda s, n, lr, w, d: lr * min(1, (s + 1) / w, (n - s) / n),
-        ),
-        Mistake(
-            "the two ramps are multiplied where they must not be, or added: take the smallest.",
-            lambda s, n, lr, w, d: lr * ((s + 1) / w) * ((n - s) / d),
-        ),
-        Mistake(
-            "the right shape between 0 and 1: multiply it with lr.",
-            lambda s, n, lr, w, d: min(1, (s + 1) / w, (n - s) / d),
-        ),
-        Mistake("it is always lr.", lambda s, n, lr, w, d: lr),
-    ],
-)
-
-
-# 6 · steps and images
-
-
-def steps_needed(images, per_pass, processes, accumulate):
-    return math.ceil(images / (per_pass * processes * accumulate))
-
-
-def _draw_run(generator, i):
-    batch, processes, accumulate = (8, 16, 4, 32, 16)[i], (2, 3, 4, 2, 8)[i], (3, 4, 2, 5, 4)[i]
-    batches = int(torch.randint(20, 60, (1,), generator=generator))
-    return batches * batch * processes * accumulate + 1 + i, batch, processes, accumulate
-
-
-check_steps_needed = Exercise(
-    "03",
-    "steps and pictures",
-    steps_needed,
-    _draw_run,
-    [
-        Mistake(
-            "the last pictures are left out. Round up: a started step is a step.",
-            lambda n, b, p, a: n // (b * p * a),
-        ),
-        Mistake(
-            "there is no half step: round up to a whole number.",
-            lambda n, b, p, a: n / (b * p * a),
-        ),
-        Mistake(
-            "the other processes work as well: in a step, each of them sees its own pictures.",
-            lambda n, b, p, a: math.ceil(n / (b * a)),
-        ),
-        Mistake(
-            "with accumulation, several forward passes make *one* step.",
-            lambda n, b, p, a: math.ceil(n / (b * p)),
-        ),
-        Mistake(
-            "accumulation makes a step larger, so there are fewer of them: it belongs into the "
-            "denominator.",
-            lambda n, b, p, a: math.ceil(n * a / (b * p)),
-        ),
-        Mistake(
-            "more processes mean fewer steps, not more.",
-            lambda n, b, p, a: math.ceil(n * p / (b * a)),
-        ),
-        Mistake(
-            "a step is more than one pass of one process: count all pictures that it sees.",
-            lambda n, b, p, a: math.ceil(n / b),
         ),
     ],
 )
