@@ -9,17 +9,18 @@
 # %% [markdown]
 # # 06 · Evaluation
 #
-# **About 110 minutes**, seven exercises among them; a good break is after section 4 · the machine
-# needs about one.
+# **About 65 minutes** up to section 4, and 60 more for the rest, which can wait; seven exercises
+# among them · the machine needs about one.
 #
 # **You need** lesson 00, from lesson 05 what the weight $w$ does, and from mathematics mean,
-# variance and covariance. And the packages that measure: if the first cell says `MissingExtra`, do
-# what it says, and restart the kernel.
+# variance and covariance. And the packages that measure: if a cell says `MissingExtra`, do what it
+# says, and restart the kernel.
 #
 # **Afterwards you can**
 #
 # - say of seven common scores what each sees, and what it is blind to;
-# - measure KID, FID and Inception Score yourself, with an interval and beside a floor;
+# - measure KID, FID and Inception Score yourself, and say how far they can be trusted: by an
+#   interval, and beside a floor;
 # - spot the mistakes that make a table of scores worthless: the wrong range, too few images, scores
 #   that do not compare;
 # - find out whether a model copies;
@@ -82,8 +83,8 @@ picture(
 # | **NIQE**, **BRISQUE** | ↓ | is this one picture blurred, noisy, full of blocks? |
 # | **CNN-IQA** | ↑ | would people call this photograph a good one? |
 #
-# > **Predict.** Noise of 8 grey levels (of 255) is hardly to be seen. Which scores see it? And
-# > which will not mind if the flowers lose all their *colour*?
+# > **Predict.** Noise of 8 grey levels (of 255) makes the pictures a little grainy. Which scores
+# > see it? And which will not mind if the flowers lose all their *colour*?
 
 # %%
 from flowerdiff.widgets import damage_bench
@@ -92,18 +93,27 @@ bench = damage_bench(new.images[:36], new.labels[:36], known)
 bench
 
 # %% [markdown]
-# **Move a slider**: the scores follow. The slider below the pictures goes through what has been
-# measured so far, six damages to begin with. *The same*, *better* and *worse* are what the score
-# says, not we. (It compares 36 flowers with the very same 36, so luck has no part in it. The ± is
-# how far it might be off with *other* flowers.)
+# **Move a slider**: the scores follow. Blur is in pixels, noise in grey levels, JPEG has a quality
+# (100: no JPEG at all); contrast and colour are factors, 1 as it was and 0 none. The slider below
+# the pictures goes through what has been measured so far: no damage, and each of the five.
+#
+# *The same*, *better* and *worse* are what the score says, not we. (It compares 36 flowers with the
+# very same 36, so luck has no part in it. The ± is how far it might be off with *other* flowers.
+# Diversity has no better or worse: 1 is as varied as nature.)
+#
+# All but diversity see the noise of 8: KID and FID jump, IS falls, and one flower in six gets a
+# wrong name. All five notice that the colour is gone, and IS even calls it *better*. (The two that
+# do not mind come below.)
 #
 # The last three scores look at single pictures (here at the four that you see). They need a package
 # and files that do not belong to the course, and **may not be used commercially**. Tick the box; if
 # something is missing, it says which command gets it. The lesson does not need them.
 #
-# To see more at a glance, here are all five damages, each from none (0) to a lot (4).
+# To see more at a glance, here are recognition, KID, IS and diversity under all five damages, each
+# from none (0) to a lot (4): blur of 0.5, 1, 2 and 3 pixels; noise of 4, 8, 16 and 32 levels; JPEG
+# of quality 90, 70, 40 and 10; contrast 0.7, 0.5, 0.3 and 0.15; colour 0.75, 0.5, 0.25 and 0.
 #
-# > **Predict.** One of these four scores will call JPEG an *improvement*. Which?
+# > **Predict.** One of these four scores calls JPEG an *improvement*. Which, and why?
 
 # %%
 from flowerdiff.plots import curves
@@ -119,10 +129,11 @@ for damage, levels in SWEEP.items():
 
 curves(
     panels,
-    caption="Four scores over the strength of five damages. Recognition stays at 1 for a long "
-    "time; at strength 4 blur leaves 0.4 of it, noise 0.7, and contrast all. KID jumps to 0.3 with "
-    "the weakest noise, and rises more slowly with blur, JPEG and contrast; colour it notices only "
-    "when all of it is gone. IS rises from 4 to 6 with JPEG. Diversity rises to 1.5 with JPEG.",
+    caption="Four scores over the strength of five damages. Recognition falls with noise from the "
+    "first, with the others late: at strength 4 blur leaves 0.4 of it, noise 0.7, and contrast "
+    "all. KID jumps to 0.3 with the weakest noise, and rises more slowly with blur, JPEG and "
+    "contrast; colour it notices only when all of it is gone. IS rises from 4 to 6 with JPEG. "
+    "Diversity rises to 1.5 with JPEG.",
     xlabel="strength",
     size=(2.7, 2.8),
 )
@@ -146,7 +157,8 @@ curves(
     panels,
     caption="BRISQUE and NIQE over the strength of the damages; low is good. Both rise with blur, "
     "from 38 to 66 and from 12 to 17. The weakest noise makes both better, NIQE from 12 to 8, and "
-    "so does a JPEG of middling quality. Neither sees that colour goes.",
+    "so does a JPEG of middling quality. With stronger noise BRISQUE rises to 63; NIQE stays "
+    "below 12. Neither sees that colour goes.",
     xlabel="strength",
 )
 
@@ -155,17 +167,19 @@ curves(
 #
 # | score | sees | does not see |
 # |---|---|---|
-# | KID, FID | noise most of all, blur, JPEG | *what* is wrong; three quarters of the colour |
+# | KID, FID | noise most of all, blur, JPEG | *what* is wrong; KID: three quarters of the colour |
 # | IS | that something has changed | whether it is better or worse: it likes JPEG |
-# | recognition | what hides the species | anything else: contrast 0.15 is fine |
+# | recognition | what hides the species *from the net* | anything else: contrast 0.15 is fine |
 # | diversity | flowers that are all alike | *why* they differ: JPEG spoils each in its own way |
-# | NIQE, BRISQUE | blur, coarse noise | colour, shape, flowers; they like a little noise or JPEG |
+# | BRISQUE | blur, coarse noise | colour, shape, flowers; it likes a little noise or JPEG |
+# | NIQE | blur, pale pictures | the same; it likes *all* of this noise better than none |
 #
 # No score is *wrong*. Each answers its own question, and none of the questions is "is it a good
 # flower?". Note two things for later:
 #
-# - **Noise of 4 grey levels, which nobody sees, costs more KID than a blur that everybody sees.**
-#   The net has been trained on photographs, and looks at textures that we do not look at.
+# - **Noise of 4 grey levels, which you hardly see, costs more KID than a blur of 2 pixels, which
+#   everybody sees.** The net has been trained on photographs, and looks at textures that we do not
+#   look at.
 # - **NIQE and BRISQUE** compare with what good and bad *photographs* are like. NIQE gives our drawn
 #   flowers 12, where good photographs have 3 or 4: it is on foreign ground, and what it says there
 #   means little. (It also needs 192 pixels; ours are enlarged before it looks.)
@@ -201,8 +215,8 @@ check_to_pixels(to_pixels)
 # The library's `to_uint8` is that line, and the library's metrics take *nothing else* but uint8.
 #
 # The code of the paper that this course follows gave its floats, from about −1 to 1, to metrics
-# that expect [0, 1]. They made pixels by `(x * 255).byte()`. A byte has no −127: it **wraps
-# around**.
+# that expect [0, 1]. Those for FID and IS make pixels by `(x * 255).byte()`. A byte has no −127: it
+# **wraps around**.
 #
 # > **Predict.** −1 stands for black. What becomes of it in `(x * 255).byte()`? What of −0.5, of 0,
 # > and of 1? What will a flower look like?
@@ -275,21 +289,25 @@ for name in ("right", "wrapped"):
 #
 # Two sets of pictures, seen by the net: two clouds of points in 1,280 dimensions. How far apart are
 # they? The **Fréchet Inception Distance** says: take each cloud for a Gaussian, with its mean
-# $\mu$ and its covariance $\Sigma$, and use the distance between two Gaussians that Fréchet found:
+# $\mu$ and its covariance $\Sigma$ (of the features, not of the pixels), and use the distance
+# between two Gaussians that is named after Fréchet:
 #
 # $$ \mathrm{FID} = \lVert \mu_1 - \mu_2 \rVert^2
 #    + \mathrm{tr}\,\Sigma_1 + \mathrm{tr}\,\Sigma_2
 #    - 2\,\mathrm{tr}\,(\Sigma_1 \Sigma_2)^{1/2}. $$
 #
 # The first term is how far the means are apart. The rest is 0 if the covariances are equal. (In one
-# dimension it is $(\sigma_1 - \sigma_2)^2$: try.) $\mathrm{tr}$ is the **trace**, the sum of the
-# diagonal. And the trace of a matrix's root is the sum of the **roots of its eigenvalues**.
+# dimension, with $\Sigma = \sigma^2$, it is $(\sigma_1 - \sigma_2)^2$: try.) $\mathrm{tr}$ is the
+# **trace**, the sum of the diagonal. And the trace of a matrix's root is the sum of the **roots of
+# its eigenvalues**. (Inception is the net whose features published FIDs are of. Ours is a smaller
+# one, so our numbers do not compare with theirs.)
 
 # %% [markdown]
 # ### Exercise 2 · The Fréchet distance
 #
 # *medium · 10 minutes.* The means are vectors (D,), the covariances matrices (D, D). Return one
-# number. (`torch.linalg.eigvals(M).real.clamp(min=0)` are the eigenvalues; `M.trace()`, `A @ B`.)
+# number. (`torch.linalg.eigvals(M).real.clamp(min=0)` are the eigenvalues, without what rounding
+# adds to them; `M.trace()`; `A @ B` is the product of two matrices.)
 
 # %%
 from flowerdiff.checks.evaluation import check_frechet
@@ -340,7 +358,8 @@ for n in (100, 500, 2000):
 # Far more than 0: 23 for 100 points, and still 1 for 2,000. FID is **biased**: it is too high, the
 # more so the fewer the points, and never by luck below 0. Why? The covariance has 64 · 65 / 2 =
 # 2,080 different numbers, and 100 points are too few to know them. Each of the two estimates is
-# wrong in its own way, and being wrong in different ways *is* a distance.
+# wrong in its own way, and being wrong in different ways *is* a distance. (And *no interval*: to
+# measure again with a part of the points would add the very bias that it should show.)
 #
 # Our net has 1,280 features, hence 819,840 covariances; Inception's 2,048 make two million.
 #
@@ -399,8 +418,9 @@ for row in recorded["photographs"]:
 # %% [markdown]
 # Read the lines of the photographs slowly:
 #
-# - The true distance of the real ones is 0, and FID says **250 at n = 53**. That is the **floor**:
-#   as good as any model could possibly be *at this n*. An FID without its floor says nothing.
+# - The true distance of the real ones is 0, and FID says **some 255 at n = 53**. That is the
+#   **floor**: as good as any model could possibly be *at this n*. An FID without its floor says
+#   nothing.
 # - At n = 53 the blurred ones range from 237 to 275, and the sharp ones from 242 to 267. One draw
 #   each, and you might well report that blur makes photographs better.
 # - From 424 on the two are apart. (So FID works: it needs more pictures than you would like.)
@@ -408,8 +428,8 @@ for row in recorded["photographs"]:
 #   not compare**, not even with the same net.
 #
 # The paper has FIDs of 53 pictures: 317, 310, 331, 321, 310 and 332 for six values of $w$. Those
-# are Inception's features and not ours, so the size does not compare. But our five draws of
-# nothing but *real photographs* already range over 25.
+# are Inception's features and not ours, and 53 against all photographs, so the size does not
+# compare. But our five draws of nothing but *real photographs* already range over 25.
 #
 # The library's scores know what they are of, and refuse:
 
@@ -436,7 +456,7 @@ except TypeError as refusal:
 # This is the **Kernel Inception Distance** of $n$ pictures with the features $x_i$ and $m$ with the
 # features $y_j$. If both sets are from one source, two pictures of different sets are on average as
 # alike as two of one set, and KID is 0. If not, they are less alike, and it is above 0. (The cube
-# makes it see differences of mean, variance and lopsidedness.)
+# makes it see differences of mean, variance and skewness, that is, how lopsided the clouds are.)
 #
 # Mind the $i \ne j$. A picture is very much like itself; those pairs would make each set look more
 # like itself than it is. Without them KID is **unbiased**: one draw may be too high or too low, but
@@ -473,7 +493,7 @@ check_kid(my_kid)
 # By hand and by the library, for all 360. The library's number comes with a 95 % **interval**, by
 # the **jackknife**: leave out one picture after the other, and see how much the score moves.
 #
-# > **Predict.** At 360, FID could tell blurred from sharp. Can KID?
+# > **Predict.** From 90 flowers on, FID could tell blurred from sharp. Will KID be sure at 360?
 
 # %%
 
@@ -544,8 +564,9 @@ print(kid(extractor(two_of_each), known.features))
 # $$ \mathrm{IS} = \exp\left( \frac{1}{n} \sum_i \mathrm{KL}(p_i \,\Vert\, \bar p) \right), \qquad
 #    \mathrm{KL}(p \,\Vert\, q) = \sum_c p(c) \log \frac{p(c)}{q(c)}. $$
 #
-# The **divergence** KL says how much the answer for this picture differs from the mean answer. IS
-# is 1 if all answers are alike, and at most the number of classes.
+# The **divergence** KL says how much the answer for this picture differs from the mean answer
+# ($\log$ is the natural logarithm). IS is 1 if all answers are alike, and at most the number of
+# classes.
 
 # %% [markdown]
 # ### Exercise 4 · The Inception Score
@@ -586,7 +607,7 @@ guesses = answer(one_of_each).values.softmax(1).max(1)
 picture(
     list(one_of_each),
     "Eighteen garden flowers, and below each what the net takes it for: three daisies, five hair "
-    "slides, four pinwheels, two balloons, a snail, a sea urchin, a plunger.",
+    "slides, five pinwheels, two balloons, a snail, a sea urchin, a plunger.",
     labels=[classes.index_to_description(int(i)).split(",")[0] for i in guesses.indices],
     columns=9,
     zoom=1,
@@ -622,7 +643,7 @@ print("their names:", *(f"{name} {share:.0%}," for name, share in recorded["gues
 # If a net's classes are the wrong ones, teach it the right ones. The course's **recogniser** is the
 # simplest one that there is, a linear classifier on the features, and it has learned from *real*
 # flowers and their species. **Recognition** is how often it names the label that was asked for. It
-# errs on real flowers as well; that share is the most that a model can hope for.
+# errs on real flowers as well, so a model's recognition is put beside that of new real ones.
 #
 # A model that draws one perfect rose, always the same, has a recognition of 1. So we also ask for
 # **diversity**: the mean distance between two pictures of one species, divided by that of real
@@ -632,7 +653,9 @@ print("their names:", *(f"{name} {share:.0%}," for name, share in recorded["gues
 # ### Exercise 5 · Diversity
 #
 # *medium · 10 minutes.* `x` (n, D) and `real` (m, D) are features, `labels` (n,) and `real_labels`
-# (m,) the species, from 0 on, each of them in both sets twice or more.
+# (m,) the species, from 0 on, each of them in both sets twice or more. Return one number.
+# (`torch.pdist(x)` has the distances of all pairs of rows, each pair once; `x[labels == 3]` are the
+# pictures of species 3; `labels.unique()` are all species.)
 
 # %%
 from flowerdiff.checks.evaluation import check_diversity
@@ -767,10 +790,10 @@ for name, net in {**nets, "real": fresh}.items():
     )
 
 # %% [markdown]
-# C wins everything. Its KID is that of real flowers. (Below 0 in both lines: as many of each
-# species again, the trap of section 4; but the floor has the same error, so they compare.) Its FID
-# is even *lower* than that of real flowers, which should make you suspicious: **nothing new can be
-# more like the training set than new real flowers are.**
+# C wins everything; its diversity is the nearest to 1, too. Its KID is that of real flowers. (Below
+# 0 in both lines: as many of each species again, the trap of section 4; but the floor has the same
+# error, so they compare.) Its FID is even *lower* than that of real flowers, which should make you
+# suspicious: **nothing new can be more like the training set than new real flowers are.**
 #
 # (And B's flowers are more *varied* than real ones: their outlines wobble in ways that no petal
 # does. Diversity does not ask whether a difference is a good one.)
@@ -817,7 +840,7 @@ to_c, to_new = (torch.cdist(bed.features.values, seen_before).amin(1) for bed in
 assert (to_c < to_new.min()).nonzero()[:, 0].equal(found["C"].suspects.sort().values)
 for name, net in found.items():
     print(f"{name}: {net}")
-unaware = memorisation(nets["C"], train, train.features, fresh)  # as if nothing were mirrored
+unaware = memorisation(nets["C"], train, mirrored[:0], fresh)  # as if nothing were mirrored
 print(f"C, without mirror images: {unaware}")
 
 # %%
@@ -841,8 +864,9 @@ picture(
 
 # %% [markdown]
 # **C is no net.** Somebody took 64 training images, mirrored them, and added a little contrast. Its
-# row in the table is the row of a perfect cheat, and only this test has noticed. Real models do it
-# too, without any cheating: trained for too long on too few pictures, they learn them by heart.
+# row in the table is the row of a perfect cheat: the FID made you suspicious, and only this test
+# has found it out. Real models do it too, without any cheating: trained for too long on too few
+# pictures, they learn them by heart.
 # (With four pictures that is even a test of whether training works: lesson 03.)
 #
 # Four things make it a good test:
@@ -893,12 +917,14 @@ test = blind_test(
 test
 
 # %% [markdown]
-# Click on the real ones, or press `←` and `→`. After ten rounds you see what you got, and which
-# ones were real. *Start again* begins anew with the same pictures (after the first time it is no
-# longer blind: choose another contest, or `blind_test(..., seed=1)`).
+# Click on the real ones; from the second round on `←` and `→` do the same. After ten rounds you see
+# what you got, and which ones were real. *Start again* begins anew with the same pictures (after
+# the first time it is no longer blind: choose another contest, or `blind_test(..., seed=1)`).
 #
-# Did you find a trick on the way ("the petals are too soft")? It is worth more than the number: it
-# says what to mend.
+# B's soft petals give it away. Against C there is next to nothing to see: those *are* flowers of
+# the garden, with 6 % more contrast. **A blind test finds bad pictures, and no copies.** Did you
+# find a trick on the way ("the petals are too soft")? It is worth more than the number: it says
+# what to mend.
 #
 # The verdict has two numbers. The **interval** (Wilson's) says which rates of success go together
 # with your result; if 50 % is in it, you may have been guessing. The other is the chance to do as
@@ -907,8 +933,8 @@ test
 # %% [markdown]
 # ### Exercise 7 · Luck
 #
-# *easy · 7 minutes.* Somebody who cannot tell guesses, and is right in half of the rounds on
-# average. What is the chance that he or she gets `right` of `rounds` rounds right, **or more**?
+# *easy · 7 minutes.* Who cannot tell has to guess, and is right in half of the rounds on average.
+# What is the chance to get `right` of `rounds` rounds right by guessing, **or more**?
 # (`math.comb(n, k)` is the number of ways to be right in k of n rounds; all ways together are
 # $2^n$.)
 
@@ -930,7 +956,8 @@ check_chance(chance)
 
 # %% [markdown]
 # `luck` by the library, which is what the widget shows; and then the question that should come
-# *before* the test: how many rounds does it take? We want to be convinced by less than 5 % of luck.
+# *before* the test: how many rounds does it take? Let a result convince us if luck alone would do
+# as well in less than 5 % of tries.
 #
 # > **Predict.** Say you really can tell, a little: 7 times in 10 on average. How often will ten
 # > rounds convince you? And a hundred?

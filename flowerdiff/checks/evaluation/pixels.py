@@ -12,7 +12,10 @@ def to_pixels(x):
 
 def _draw_floats(generator, i):
     shape = [(2, 3, 4, 4), (1, 3, 6, 5), (12, 7), (3, 3, 4, 4), (2, 3, 8, 8)][i]
-    return (0.8 * torch.randn(shape, generator=generator),)
+    levels = torch.randint(-25, 281, shape, generator=generator)  # a little beyond 0 and 255, too
+    # Not near a half, where who rounds in another order gets the next level.
+    off = 0.8 * torch.rand(shape, generator=generator) - 0.4
+    return ((levels + off) / 127.5 - 1,)
 
 
 def _cast(x: Tensor) -> Tensor:
@@ -51,6 +54,19 @@ check_to_pixels = Exercise(
         Mistake(
             "with 128 the brightest value becomes 256, which uint8 does not have. Half is 127.5.",
             lambda x: _cast(((x.clamp(-1, 1) + 1) * 128).round()),
+        ),
+        Mistake(
+            "with 128 the brightest value becomes 256, which uint8 does not have, and a cast cuts "
+            "fractions off. Half is 127.5, and round first.",
+            lambda x: _cast((x.clamp(-1, 1) + 1) * 128),
+        ),
+        Mistake(
+            "-1 must become 0, and 1 must become 255. With 127 and 128 nothing is black.",
+            lambda x: (x.clamp(-1, 1) * 127 + 128).round().to(torch.uint8),
+        ),
+        Mistake(
+            "the cast comes last: on a scale from 0 to 1 it leaves only black and white.",
+            lambda x: _cast((x.clamp(-1, 1) + 1) / 2) * 255,
         ),
         Mistake(
             "you clamp to 0..1, but the range is -1..1: everything dark becomes middle grey.",

@@ -45,6 +45,14 @@ check_frechet = Exercise(
             lambda m, s, n, r: _spreads(s, r).item(),
         ),
         Mistake(
+            "first the square of each number, then the sum: |a|^2 is not (a_1 + ... + a_D)^2.",
+            lambda m, s, n, r: ((m - n).sum().square() + _spreads(s, r)).item(),
+        ),
+        Mistake(
+            "|a|^2 is a *sum* over the dimensions, not a mean.",
+            lambda m, s, n, r: ((m - n).square().mean() + _spreads(s, r)).item(),
+        ),
+        Mistake(
             "the roots of the *eigenvalues* are summed, not the eigenvalues: their sum is the "
             "trace of S_1 S_2.",
             lambda m, s, n, r: (
@@ -55,10 +63,7 @@ check_frechet = Exercise(
             "a root of each number on the diagonal of S_1 S_2 is not the root of the matrix: take "
             "its eigenvalues.",
             lambda m, s, n, r: (
-                (m - n).square().sum()
-                + s.trace()
-                + r.trace()
-                - 2 * (s @ r).diagonal().clamp(min=0).sqrt().sum()
+                (m - n).square().sum() + s.trace() + r.trace() - 2 * (s @ r).diagonal().sqrt().sum()
             ).item(),
         ),
         Mistake(
@@ -68,6 +73,25 @@ check_frechet = Exercise(
                 + s.trace()
                 + r.trace()
                 - 2 * _eigenvalues(s * r).sqrt().sum()
+            ).item(),
+        ),
+        Mistake(
+            "S_1 S_2 is not symmetric, and eigvalsh looks at one half of a matrix alone: eigvals.",
+            lambda m, s, n, r: (
+                (m - n).square().sum()
+                + s.trace()
+                + r.trace()
+                - 2 * torch.linalg.eigvalsh(s @ r).clamp(min=0).sqrt().sum()
+            ).item(),
+        ),
+        Mistake(
+            "the eigenvalues of a product are not the products of the eigenvalues: multiply the "
+            "matrices first.",
+            lambda m, s, n, r: (
+                (m - n).square().sum()
+                + s.trace()
+                + r.trace()
+                - 2 * (_eigenvalues(s) * _eigenvalues(r)).sqrt().sum()
             ).item(),
         ),
         Mistake(
@@ -129,6 +153,8 @@ def _without_diagonal(k: Tensor) -> Tensor:
 def _draw_features(generator, i):
     n, m, dim = [(4, 6, 3), (5, 3, 4), (6, 7, 5), (3, 5, 2), (6, 8, 4)][i]
     x, y = (torch.randn(k, dim, generator=generator, dtype=torch.float64) for k in (n, m))
+    if i == 2:  # nearly the same set again, and a KID below 0
+        return x, torch.cat([x, x[:1]]) + 0.01 * y
     return x, y + 0.5
 
 
@@ -147,6 +173,22 @@ check_kid = Exercise(
             "the pairs of an image with itself are out of the sum, but still counted: there are "
             "n (n - 1) pairs left.",
             lambda x, y: _kid(x, y, pairs=lambda k: (k.sum() - k.trace()) / len(k) ** 2),
+        ),
+        Mistake(
+            "`a / n * (n - 1)` is (a / n) times (n - 1): put n * (n - 1) into brackets.",
+            lambda x, y: _kid(x, y, pairs=lambda k: (k.sum() - k.trace()) / len(k) * (len(k) - 1)),
+        ),
+        Mistake(
+            "you have each pair once (i < j), but n (n - 1) counts it twice, as i, j and as j, i.",
+            lambda x, y: _kid(x, y, pairs=lambda k: _without_diagonal(k) / 2),
+        ),
+        Mistake(
+            "do not clip at 0: KID is right on average *because* it may be negative.",
+            lambda x, y: max(_kid(x, y), 0.0),
+        ),
+        Mistake(
+            "only x . y is divided by D; then comes the + 1.",
+            lambda x, y: _kid(x, y, lambda a, b: ((a @ b.T + 1) / a.shape[1]) ** 3),
         ),
         Mistake(
             "x.y is to be divided by D, the number of features.",

@@ -45,6 +45,14 @@ check_inception_score = Exercise(
             lambda p: (p * (p / p.mean(0)).log()).mean().exp().item(),
         ),
         Mistake(
+            "a KL is a sum over the *classes*, which are the columns: sum(1).",
+            lambda p: (p * (p / p.mean(0)).log()).sum(0).mean().exp().item(),
+        ),
+        Mistake(
+            "the p before the logarithm is missing: each class counts as much as it is likely.",
+            lambda p: (p / p.mean(0)).log().sum(1).mean().exp().item(),
+        ),
+        Mistake(
             "the mean over the images is wanted, not their sum: else more images score higher.",
             lambda p: _divergences(p, p.mean(0)).sum().exp().item(),
         ),
@@ -150,6 +158,23 @@ check_diversity = Exercise(
             lambda x, y, real, real_y: (
                 _by_class(torch.pdist, x, y).mean() / _by_class(torch.pdist, real, real_y).mean()
             ).item(),
+        ),
+        Mistake(
+            "the last species is left out: labels go from 0 to labels.max(), and range leaves its "
+            "end out. `labels.unique()` has them all.",
+            lambda x, y, real, real_y: diversity(
+                x[y < y.max()], y[y < y.max()], real[real_y < y.max()], real_y[real_y < y.max()]
+            ),
+        ),
+        Mistake(
+            "that is the first species alone. Is the `return` inside the loop?",
+            lambda x, y, real, real_y: diversity(
+                x[y == 0], y[y == 0], real[real_y == 0], real_y[real_y == 0]
+            ),
+        ),
+        Mistake(
+            "the sum of the ratios; divide by the number of species.",
+            lambda x, y, real, real_y: len(y.unique()) * diversity(x, y, real, real_y),
         ),
         Mistake(
             "the distance of an image from itself is 0, and it is in your mean: the fewer images, "

@@ -59,6 +59,12 @@ check_suspects = Exercise(
             lambda samples, train, new: _nearest(samples, new) < _nearest(new, train).min(),
         ),
         Mistake(
+            "whether a sample is nearer to a training flower or to a new one says little: even if "
+            "nothing is copied, that is a matter of how many there are of each. The yardstick is "
+            "how near *new* flowers are to the training flowers.",
+            lambda samples, train, new: _nearest(samples, train) < _nearest(samples, new),
+        ),
+        Mistake(
             "the wrong axis: that is the nearest sample of each training image. Wanted is the "
             "nearest training image of each sample.",
             lambda samples, train, new: (
@@ -127,6 +133,24 @@ check_chance = Exercise(
         Mistake(
             "all `rounds` right belongs to it: range leaves its end out.",
             lambda right, rounds: chance(right, rounds) - 0.5**rounds,
+        ),
+        Mistake(
+            "comb(n, k) has the number of rounds first, and then how many of them are right.",
+            lambda right, rounds: (
+                sum(math.comb(k, rounds) for k in range(right, rounds + 1)) / 2**rounds
+            ),
+        ),
+        Mistake(
+            "there are 2 ** rounds ways, one for each list of `rounds` answers, not 2 ** right.",
+            lambda right, rounds: chance(right, rounds) * 2 ** (rounds - right),
+        ),
+        Mistake(
+            "that is the share of right answers. How likely is it to do as well by guessing?",
+            lambda right, rounds: right / rounds,
+        ),
+        Mistake(
+            "that is *fewer* than so many; what is left to 1 is so many or more.",
+            lambda right, rounds: 1 - chance(right, rounds),
         ),
         Mistake(
             "that is so many or *fewer*.",
