@@ -19,7 +19,7 @@ DOCS := $(VENV)/.installed-docs
 TEST := $(VENV)/.installed-test
 PYTEST = $(BIN)/python -m pytest
 
-.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser lint format notebooks docs slides clean
+.PHONY: help lab install browser test test-fast test-unit test-notebooks test-browser colab lint format notebooks docs slides clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -62,6 +62,10 @@ test-notebooks: $(TEST) ## run every cell of every lesson
 
 test-browser: browser ## the widgets and the site, moved by a real browser
 	$(PYTEST) -m browser
+
+# Not part of `test`: it takes 6 GB of disk and half an hour. Colab has Python 3.13.
+colab: $(TEST) ## all lessons with Colab's packages, in an environment of its own: build/colab
+	$(BIN)/python tools/check_colab.py --python $(PYTHON)
 
 browser: $(TEST) ## find a Chromium or Chrome, or install one
 	tools/install_browser.sh $(BIN)/python

@@ -37,7 +37,8 @@ class Picture:
         width = self.pixels.shape[2] // FINE
         few_colours = PIL.fromarray(self.pixels.permute(1, 2, 0).numpy()).quantize(64)
         few_colours.save(file := io.BytesIO(), "PNG", optimize=True)  # a third of the size
-        display(Image(file.getvalue(), alt=self.caption, width=width))
+        # Words as metadata: Image(alt=...) came with IPython 8, and Colab has 7.
+        display(Image(file.getvalue(), width=width, metadata={"alt": self.caption}))
         display(Markdown(f"*{self.caption}*"))
 
 

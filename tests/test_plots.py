@@ -134,7 +134,7 @@ def test_a_figure_carries_its_words_and_is_fine(monkeypatch):
     picture = plots.curves({"": {"y": torch.arange(5)}}, "five points")
     picture._ipython_display_()
     image, words = shown
-    assert image.alt == "five points" and words.data == "*five points*"
+    assert image.metadata["alt"] == "five points" and words.data == "*five points*"
     decoded = Image.open(io.BytesIO(image.data))
     assert decoded.size == (picture.pixels.shape[2], picture.pixels.shape[1])
     assert image.width * plots.FINE == decoded.width

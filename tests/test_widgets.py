@@ -127,7 +127,7 @@ def test_a_picture_shows_every_image_and_its_caption(monkeypatch):
     images = [to_uint8(x) for x in MODEL.x0]
     picture(images, "five discs", labels=MODEL.class_names, columns=2)._ipython_display_()
     still, caption = shown
-    assert still.alt == "five discs" and caption.data == "*five discs*"
+    assert still.metadata["alt"] == "five discs" and caption.data == "*five discs*"
     sheet = decoded(base64.b64encode(still.data).decode())
     assert all(find(sheet, image, 2) for image in images)
 

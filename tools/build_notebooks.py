@@ -17,6 +17,8 @@ A lesson with exercises has two editions. The source holds the answers, each bet
 
 In notebooks/solutions/NN_name.ipynb the comments are gone; in notebooks/NN_name.ipynb, the
 students' edition, `return ...` stands in the place of the answer.
+
+Below the title every lesson gets the same cell, tools/colab/first_cell.py: it installs the course.
 """
 
 import argparse
@@ -37,6 +39,8 @@ MAX_BYTES = 3_000_000
 SOLUTION = re.compile(r"^( *)# solution\n(.*?)^ *# end of solution$", re.M | re.S)
 SOLVED = "> **Solved edition.** Every exercise has its answer: try yourself before you look.\n"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+# Where Colab fetches the course. OWNER is not known yet: the one place to say it. Then build again.
+REPOSITORY = "https://github.com/OWNER/flowerdiff"
 
 
 def has_exercises(source: Path) -> bool:
@@ -65,7 +69,17 @@ def from_source(source: Path, solved: bool = False) -> nbformat.NotebookNode:
     if solved:
         title, _, rest = notebook.cells[0].source.partition("\n")
         notebook.cells[0].source = f"{title}\n\n{SOLVED}{rest}"
+    notebook.cells.insert(1, first_cell(f"{source.stem}-install"))
     return notebook
+
+
+def first_cell(cell_id: str) -> nbformat.NotebookNode:
+    """The cell that fetches flowerdiff where it is missing; folded, and not on the site."""
+    text = (ROOT / "tools/colab/first_cell.py").read_text(encoding="utf-8").rstrip("\n")
+    folder = f"{REPOSITORY.rpartition('/')[2]}-main"  # in the archive of a branch `main`
+    text = text.replace("REPOSITORY", REPOSITORY).replace("FOLDER", folder)
+    metadata = {"tags": ["remove-cell"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+    return nbformat.v4.new_code_cell(text, id=cell_id, metadata=metadata)
 
 
 def _answer(match: re.Match) -> str:

@@ -198,7 +198,8 @@ class Deck:
         self.waiting: list[Block] = []  # text that is on no slide yet
         self.pictured: Slide | None = None  # a slide whose explanation is still to come
         for cell in notebook.cells:
-            self.text(cell) if cell.cell_type == "markdown" else self.code(cell)
+            if "remove-cell" not in cell.metadata.get("tags", []):
+                self.text(cell) if cell.cell_type == "markdown" else self.code(cell)
         self.flush()
         self.slides = [s for s in self.slides if s.title not in LEFT_OUT]
 

@@ -5,11 +5,13 @@ no kernel: the slider answers at once, also in a saved notebook, in Voila and in
 """
 
 import base64
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anywidget
 import traitlets
+from IPython.display import display
 from torch import Tensor
 
 from flowerdiff.pixels import png_bytes
@@ -26,7 +28,17 @@ class StaticFallback:
     The widget says what the picture is, in `still() -> (uint8 (3, H, W), alt text)`.
     """
 
-    _ipython_display_ = None  # ipywidgets 7 would show the widget alone by this
+    @property
+    def _ipython_display_(self):
+        """None, or on Colab, how to be shown there: only with what is shown by `display` does Colab
+        say where the scripts of a widget are that is not one of ipywidgets' own.
+        """
+        return self._show_alone if "google.colab.output" in sys.modules else None
+
+    def _show_alone(self) -> None:
+        data, _ = self._repr_mimebundle_()
+        del data["image/png"]  # which of the two Colab would choose is not written anywhere
+        display(data, raw=True)
 
     def _repr_mimebundle_(self, **kwargs):
         image, alt = self.still()

@@ -31,7 +31,8 @@ class Picture:
     caption: str
 
     def _ipython_display_(self):
-        display(Image(png_bytes(self.pixels), alt=self.caption, width=self.pixels.shape[2]))
+        words = {"alt": self.caption}  # Image(alt=...) came with IPython 8, and Colab has 7
+        display(Image(png_bytes(self.pixels), width=self.pixels.shape[2], metadata=words))
         display(Markdown(f"*{self.caption}*"))
 
 

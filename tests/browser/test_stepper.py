@@ -409,8 +409,8 @@ def test_lesson_00_in_jupyterlab(jupyter, open_page, screenshots):
     fallback.scroll_into_view_if_needed()
     assert fallback.bounding_box()["width"] > 700
     lab.page.screenshot(path=screenshots / "lesson-00-opened.png")
-    lab.run(0)
-    lab.run(1)
+    for cell in range(3):  # the one that would install flowerdiff; the model; the stepper
+        lab.run(cell)
     stepper = Stepper(lab.page)
     stepper.rest()
     steps = sampled(recipe_of_the_lesson(), model=model_of_the_lesson())
