@@ -1,11 +1,19 @@
-"""The films of lesson 01 under a hand, in the built notebook, without a kernel: every frame of the
-slider is the picture that the library computes.
+"""The films of lesson 01 under a hand: in the built notebook, without a kernel, every frame of the
+slider is the picture that the library computes; and in JupyterLab every control does its work.
 """
 
 import numpy as np
 import pytest
 import torch
-from jupyter_pages import SCREEN, saved_widgets, show_saved, shown_pixels
+from jupyter_pages import (
+    SCREEN,
+    labs,
+    saved_widgets,
+    show_saved,
+    shown_pixels,
+    start_lab,
+    write_notebook,
+)
 from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_sample_image
@@ -19,6 +27,25 @@ from flowerdiff.schedule import cosine_schedule, linear_schedule, zero_terminal_
 LINEAR = linear_schedule()
 SCHEDULES = (LINEAR, cosine_schedule(), zero_terminal_snr(LINEAR))
 TIMES = (0, 50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 800)
+
+# In JupyterLab: the same code runs in the kernel and here.
+SETUP = """
+import torch
+from flowerdiff.garden import draw_flower
+from flowerdiff.pixels import from_uint8
+from flowerdiff.schedule import cosine_schedule, linear_schedule
+from flowerdiff.widgets import histogram_player, noise_stepper, schedule_explorer
+
+x0, times = from_uint8(draw_flower("skyfive", 3, 48)), (0, 100, 400, 800)
+schedules = {"linear": linear_schedule(), "cosine": cosine_schedule()}
+captions = [f"t = {t}" for t in times]
+values = torch.randn(4, 99, generator=torch.Generator().manual_seed(0))
+""".strip()
+FILMS = {
+    "Adding noise, step by step": "noise_stepper(x0, schedules['linear'], times)",
+    "Schedules, side by side": "schedule_explorer({'one': x0, 'other': -x0}, schedules, times)",
+    "Histograms, step by step": "histogram_player({'x_t': {'': values}}, captions)",
+}
 
 
 def photograph(size):
@@ -101,3 +128,46 @@ def test_a_film_fits_the_screen_and_says_what_it_shows(label, opened, screenshot
     page.screenshot(
         path=screenshots / f"forward-{label.partition(',')[0].split()[0].lower()}-end.png"
     )
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, browser):
+    """JupyterLab with a notebook of the three films."""
+    folder = tmp_path_factory.mktemp("forward")
+    write_notebook(folder / "films.ipynb", SETUP, *FILMS.values())
+    with start_lab(folder) as server, labs(server, browser) as open_lab:
+        opened = open_lab("films.ipynb")
+        opened.run(0)
+        yield opened
+
+
+@pytest.mark.parametrize("label", FILMS)
+def test_every_control_of_a_film_moves_it_in_jupyterlab(label, lab, screenshots):
+    exec(SETUP, here := {})
+    frames = eval(FILMS[label], here)._rows.values()
+    player = lab.run(1 + list(FILMS).index(label)).locator(".fd-player")
+    slider = player.get_by_role("slider", name="step")
+
+    def shows(index):
+        expect(slider).to_have_js_property("value", str(index))
+        images = [x for row in frames for x in row[index].images]
+        expect(player.locator("img")).to_have_count(len(images))
+        for img, expected in zip(player.locator("img").all(), images, strict=True):
+            assert torch.equal(shown_pixels(img), expected)
+
+    shows(0)
+    player.get_by_role("button", name="one step on").click()
+    shows(1)
+    slider.press("End")
+    shows(3)
+    player.get_by_role("button", name="one step back").click()
+    shows(2)
+    slider.fill("0")  # dragged
+    shows(0)
+    player.get_by_label("speed").select_option("fast")
+    player.get_by_role("button", name="play").click()
+    expect(player.get_by_role("button", name="play")).to_be_visible()  # it has come to the end
+    shows(3)
+    box = player.bounding_box()
+    assert box["height"] <= SCREEN["height"] - 120 and box["width"] <= SCREEN["width"]
+    lab.page.screenshot(path=screenshots / f"forward-lab-{label.partition(',')[0].split()[0]}.png")
