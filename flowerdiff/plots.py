@@ -5,41 +5,20 @@ Curves differ in colour and in dash, in the colours of Okabe and Ito, which colo
 tell apart (https://jfly.uni-koeln.de/color/).
 """
 
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import cycle
 
 import numpy as np
 import torch
-from IPython.display import Image, Markdown, display
-from PIL import Image as PIL
 from torch import Tensor
+
+from flowerdiff.still import FINE, Plot
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")
 DASHES = ("-", "--", ":", "-.", "-", "--")
 DPI = 96  # pixels on the screen for an inch of a figure
-FINE = 2  # pixels of a picture for one on the screen: people and phones magnify
 
 Curve = Tensor | tuple[Tensor, Tensor]  # y over 0, 1, 2, ...; or (x, y)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure for a notebook. The caption is its alt text, and stands below it: JupyterLab gives
-    the pictures in outputs no alt text.
-    """
-
-    pixels: Tensor = field(repr=False)  # uint8 (3, H, W)
-    caption: str
-
-    def _ipython_display_(self):
-        width = self.pixels.shape[2] // FINE
-        few_colours = PIL.fromarray(self.pixels.permute(1, 2, 0).numpy()).quantize(64)
-        few_colours.save(file := io.BytesIO(), "PNG", optimize=True)  # a third of the size
-        # Words as metadata: Image(alt=...) came with IPython 8, and Colab has 7.
-        display(Image(file.getvalue(), width=width, metadata={"alt": self.caption}))
-        display(Markdown(f"*{self.caption}*"))
 
 
 def curves(
@@ -49,7 +28,7 @@ def curves(
     log: Sequence[str] = (),
     ylim: tuple[float, float] | None = None,
     size: tuple[float, float] = (3.4, 2.8),
-) -> Picture:
+) -> Plot:
     """Panels side by side, {title: {name: curve}}, as one picture of a notebook.
 
     Curves of the same name look the same in all panels; the names stand in the first one. log: the
@@ -80,7 +59,7 @@ def histograms(
     xlabel: str = "value",
     limits: tuple[float, float] = (-3.5, 3.5),
     size: tuple[float, float] = (3.4, 2.6),
-) -> Picture:
+) -> Plot:
     """Panels side by side, {title: {name: values}}, as one picture; `expected` has the same titles:
     curves {name: (x, density)} that are drawn over the histograms, in black.
     """
@@ -104,7 +83,7 @@ def clouds(
     limits: tuple[float, float] = (-3, 3),
     size: float = 2.6,
     arrows: Mapping[str, tuple[Tensor, Tensor]] | None = None,
-) -> Picture:
+) -> Plot:
     """Points in the plane: square panels side by side, {title: {name: points (N, 2)}}.
 
     density: (G, G) over the square of `limits`, first index for x, second for y. In every panel
@@ -136,7 +115,7 @@ def trade_off(
     xlabel: str,
     ylabel: str,
     size: tuple[float, float] = (5.2, 3.6),
-) -> Picture:
+) -> Plot:
     """Two scores against each other, {series: {point: (x, y)}}: each point with its name beside it,
     each series joined by a line. x and y: the value and the two ends of its interval.
     """
@@ -216,9 +195,9 @@ def pixels(figure, scale: float = 1) -> Tensor:
     return torch.from_numpy(image.astype(np.uint8)).permute(2, 0, 1)
 
 
-def show(figure, caption: str) -> Picture:
+def show(figure, caption: str) -> Plot:
     """A figure as a picture of a notebook, finer than the screen."""
-    return Picture(pixels(figure, FINE), caption)
+    return Plot(pixels(figure, FINE), caption)
 
 
 def _figure(width: float, height: float):

@@ -47,10 +47,12 @@ MAY_IMPORT = {
         "augment", "checkpoint", "data", "draw", "evaluate", "guidance", "metrics", "run",
         "sampling", "training",
     },
-    "plots": set(),
+    "still": set(),
+    "plots": {"still"},
     "checks": set(),
     "widgets": {
         "augment", "colour", "guidance", "metrics", "netinfo", "plots", "sampling", "schedule",
+        "still",
     },
     "doctor": {"checkpoint", "data", "oxford"},
     "classroom": {"checkpoint", "doctor", "draw"},

@@ -130,7 +130,7 @@ def test_the_levels_hold_their_shares():
 
 def test_a_figure_carries_its_words_and_is_fine(monkeypatch):
     shown = []
-    monkeypatch.setattr(plots, "display", shown.append)
+    monkeypatch.setattr("flowerdiff.still.display", shown.append)
     picture = plots.curves({"": {"y": torch.arange(5)}}, "five points")
     picture._ipython_display_()
     image, words = shown

@@ -123,7 +123,7 @@ def test_a_film_shorter_than_the_strip_is_shown_whole():
 
 def test_a_picture_shows_every_image_and_its_caption(monkeypatch):
     shown = []
-    monkeypatch.setattr("flowerdiff.widgets.stills.display", shown.append)
+    monkeypatch.setattr("flowerdiff.still.display", shown.append)
     images = [to_uint8(x) for x in MODEL.x0]
     picture(images, "five discs", labels=MODEL.class_names, columns=2)._ipython_display_()
     still, caption = shown

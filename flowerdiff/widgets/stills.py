@@ -1,39 +1,20 @@
 """Still pictures: for figures with alt text, and for pages where no widget runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from IPython.display import Image, Markdown, display
 from PIL import Image as PIL
 from PIL import ImageDraw, ImageFont
 from torch import Tensor
 
-from flowerdiff.pixels import png_bytes
 from flowerdiff.sampling import Step
 from flowerdiff.schedule import Schedule
+from flowerdiff.still import Picture
 from flowerdiff.widgets.frames import TITLES, Frame, walk_frames
 
 FONT_SIZE = 13  # pixels
 GAP = 6
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A still picture for a notebook, with its caption below it.
-
-    The caption is the alt text too, but JupyterLab gives the pictures in outputs none: so it is
-    also written, for eyes and for screen readers.
-    """
-
-    pixels: Tensor = field(repr=False)  # uint8 (3, H, W)
-    caption: str
-
-    def _ipython_display_(self):
-        words = {"alt": self.caption}  # Image(alt=...) came with IPython 8, and Colab has 7
-        display(Image(png_bytes(self.pixels), width=self.pixels.shape[2], metadata=words))
-        display(Markdown(f"*{self.caption}*"))
 
 
 def picture(
