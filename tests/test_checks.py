@@ -1,5 +1,6 @@
 """Every check: the right answer passes, every known mistake is told apart, nothing is raised."""
 
+import _thread
 import importlib.util
 import re
 from pathlib import Path
@@ -320,6 +321,34 @@ def test_no_error_of_the_learners_gets_out(error, capsys):
     assert type(error).__name__ in capsys.readouterr().out
 
 
+def test_an_endless_loop_ends_with_an_interrupt(capsys):
+    calls = []
+
+    def learner(*arguments):
+        calls.append(arguments)
+        while True:
+            _thread.interrupt_main()  # what the notebook's stop button does
+
+    forward.check_noise_step(learner)
+    shown = capsys.readouterr().out
+    assert shown.startswith("✗") and "a loop in it that never ends" in shown
+    assert "of the cell: " in shown
+    assert len(calls) == 1  # the other trials would need an interrupt each
+    assert "✗ 01 one step of noise: not yet right" in repr(summary("01"))
+
+
+def test_whole_numbers_are_shown_to_their_last_digit():
+    text = training.check_steps_needed.verdict(lambda *arguments: 0, seed=0).text
+    generator = torch.Generator().manual_seed(0)
+    inputs = [training.check_steps_needed.draw(generator, i) for i in range(exercise.TRIALS)]
+    assert f"with images = {inputs[-1][0]}, per_pass = 16" in text
+
+
+def test_where_nothing_is_given_nothing_is_said_of_it():
+    text = training.check_patient_a.verdict(lambda: "EMA_TOO_SLOW").text
+    assert text == "expected one number, got a str"
+
+
 def test_too_many_parameters_are_an_error_like_others(capsys):
     forward.check_noise_step(lambda x: x)
     assert "takes 1 positional argument but 3 were given" in capsys.readouterr().out
@@ -473,10 +502,10 @@ def test_one_source_makes_a_stub_and_a_solution(builder, tmp_path):
     assert (student.name, solved.parent.name) == ("99_lesson.ipynb", "solutions")
     cells = {s: builder.from_source(source, s).cells for s in (False, True)}
     answer = "    y = x + x\n    return y\n\n\nprint"
-    assert "    return ...  # your code\n\n\nprint" in cells[False][1].source
-    assert answer in cells[True][1].source
-    assert "solution" not in cells[False][1].source + cells[True][1].source
-    assert "exercise" in cells[False][1].metadata.tags
+    assert "    return ...  # your code\n\n\nprint" in cells[False][-1].source
+    assert answer in cells[True][-1].source
+    assert "solution" not in cells[False][-1].source + cells[True][-1].source
+    assert "exercise" in cells[False][-1].metadata.tags
     title, note = cells[True][0].source.split("\n\n")[:2]
     assert title == "# 99 · A lesson" and "Solved edition" in note
 

@@ -14,10 +14,7 @@ import make_stick
 
 ROOT = Path(__file__).resolve().parents[1]
 TEACH = ROOT / "docs" / "teach"
-LATER = ("06", "07")  # their pages are still to be written
-LESSONS = [
-    p for p in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py")) if p.name[:2] not in LATER
-]
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
 PAGES = {page.name: page.read_text() for page in TEACH.glob("*.md")}
 
 
