@@ -24,7 +24,7 @@ from flowerdiff.pixels import grid, to_uint8
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = 4
 ANY = 48  # samples of no class
-TITLE, GAP, WIDTH = 16, 8, 1640  # pixels: the line with the name, between classes, of the sheet
+TITLE, GAP, WIDTH = 16, 8, 810  # pixels: the line with the name, between classes, of the sheet
 
 
 def samples(model: FlowerModel, label: int) -> Tensor:
