@@ -10,10 +10,14 @@ number in all settings. The JSON holds numbers alone; of the real flowers, too.
 JSON already has, of the same model and n, is not measured again: delete the file to start anew.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import platform
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,8 +29,10 @@ from flowerdiff.data import load_flowers
 from flowerdiff.evaluate import BATCH, real_features
 from flowerdiff.guidance import guided_between
 from flowerdiff.metrics import (
+    Extractor,
     Features,
     Measured,
+    Recogniser,
     diversity,
     efficientnet_lite0,
     kid,
@@ -61,52 +67,73 @@ def sampled(model, w: float, low: int, high: int, n: int, extractor) -> Measured
     return Measured(torch.cat(images), labels, Features(torch.cat(values), extractor.name))
 
 
-def scores(measured: Measured, known: Measured, recogniser) -> dict:
-    """Each score as [value, low, high] with its 95 % interval; colours as values."""
-    drawn, labels = measured.features, measured.labels
-    found = {
-        "recognition": recognition(recogniser, drawn, labels),
-        "recognition_top5": recognition(recogniser, drawn, labels, top=5),
-        "diversity": diversity(drawn, labels, known.features, known.labels),
-        "kid": kid(drawn, known.features),
-    }
-    rows = {name: [round(x, 4) for x in (s.value, *s.interval)] for name, s in found.items()}
-    colours = {"saturation": saturation(measured.images), "clipped": clipped(measured.images)}
-    return rows | {name: round(value.mean().item(), 4) for name, value in colours.items()}
+@dataclass(frozen=True)
+class Instruments:
+    """What measures samples; `real` are photographs that neither model nor recogniser has seen."""
+
+    extractor: Extractor
+    known: Measured
+    real: Measured
+    recogniser: Recogniser
+
+    @classmethod
+    def ready(cls, asked: argparse.Namespace) -> Instruments:
+        """For asked.model, from the flowers asked.source; asked.scratch keeps their features."""
+        extractor, size = efficientnet_lite0(), load_pretrained(asked.model).image_size
+        train, validation = (
+            load_flowers(asked.source, size=size, split=split) for split in ("train", "validation")
+        )
+        asked.scratch.mkdir(parents=True, exist_ok=True)
+        known, _, real = real_features(extractor, train, validation, asked.scratch)
+        return cls(extractor, known, real, train_recogniser(known.features, train.labels))
+
+    def scores(self, measured: Measured) -> dict:
+        """Each score as [value, low, high] with its 95 % interval; colours as values. There is no
+        diversity of one image per class.
+        """
+        drawn, labels, known = measured.features, measured.labels, self.known
+        found = {
+            "recognition": recognition(self.recogniser, drawn, labels),
+            "recognition_top5": recognition(self.recogniser, drawn, labels, top=5),
+            "kid": kid(drawn, known.features),
+        }
+        if labels.bincount().max() > 1:
+            found["diversity"] = diversity(drawn, labels, known.features, known.labels)
+        rows = {name: [round(x, 4) for x in (s.value, *s.interval)] for name, s in found.items()}
+        colours = {"saturation": saturation(measured.images), "clipped": clipped(measured.images)}
+        return rows | {name: round(value.mean().item(), 4) for name, value in colours.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def so_far(path: Path, asked: argparse.Namespace, by: Instruments, how: dict) -> dict:
+    """The results in `path`, if they are of this model, measured in this way; else none yet."""
+    of = {"model": asked.model, "model_sha256": PRETRAINED[asked.model], **how}
+    of["features"] = by.extractor.name
+    of["command"] = f"python tools/{Path(sys.argv[0]).name} {Path(asked.source).name} --scratch DIR"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    if {key: results.get(key) for key in of} != of:
+        results = of | {"settings": []}
+    results["real"] = {"n": len(by.real.labels)} | by.scores(by.real)
+    results["machine"] = f"{platform.machine()}, threads: {torch.get_num_threads()}"
+    results["made"] = time.strftime("%Y-%m-%d")
+    return results
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("source", help="real flowers with the splits train and validation")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--model", default="flowers64")
+    return parser
+
+
+def main() -> None:
+    parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=306)
     asked = parser.parse_args()
 
-    model, extractor = load_pretrained(asked.model), efficientnet_lite0()
-    train, validation = (
-        load_flowers(asked.source, size=model.image_size, split=split)
-        for split in ("train", "validation")
-    )
-    asked.scratch.mkdir(parents=True, exist_ok=True)
-    known, _, real = real_features(extractor, train, validation, asked.scratch)
-    recogniser = train_recogniser(known.features, train.labels)
-
-    of = {
-        "model": asked.model,
-        "model_sha256": PRETRAINED[asked.model],
-        "n": asked.n,
-        "sampler": SAMPLER,
-        "steps": STEPS,
-        "features": extractor.name,
-        "command": f"python tools/measure_guidance.py {Path(asked.source).name} --scratch DIR",
-    }
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if {key: results.get(key) for key in of} != of:
-        results = of | {"settings": []}
-    results["real"] = {"n": len(real.labels)} | scores(real, known, recogniser)
-    results["machine"] = f"{platform.machine()}, threads: {torch.get_num_threads()}"
-    results["made"] = time.strftime("%Y-%m-%d")
+    model, by = load_pretrained(asked.model), Instruments.ready(asked)
+    how = {"n": asked.n, "sampler": SAMPLER, "steps": STEPS}
+    results = so_far(RESULTS, asked, by, how)
     done = [setting["name"] for setting in results["settings"]]
     everything = {f"w = {w}": (w, 0, model.schedule.T) for w in WEIGHTS}
     everything |= {f"w = {PART_W}, {part}": (PART_W, *times) for part, times in PARTS.items()}
@@ -114,7 +141,7 @@ def main() -> None:
         if name in done:
             continue
         began = time.process_time()
-        found = scores(sampled(model, w, low, high, asked.n, extractor), known, recogniser)
+        found = by.scores(sampled(model, w, low, high, asked.n, by.extractor))
         seconds = round(time.process_time() - began)  # of all threads together
         setting = {"name": name, "w": w, "low": low, "high": high, "cpu_seconds": seconds}
         results["settings"].append(setting | found)
