@@ -48,6 +48,7 @@ MAY_IMPORT = {
         "sampling", "training",
     },
     "still": set(),
+    "course": set(),
     "plots": {"still"},
     "checks": set(),
     "widgets": {
