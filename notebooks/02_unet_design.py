@@ -1003,15 +1003,13 @@ net_map(
 
 # %%
 import json
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-here = Path.cwd()
-file = next(
-    f for p in [here, *here.parents] if (f := p / "docs/results/nets/compare.json").exists()
-)
+from flowerdiff.course import course_file
+
+file = course_file("docs/results/nets/compare.json")
 study = json.loads(file.read_text())
 
 for key in ("command", "machine", "data", "training"):

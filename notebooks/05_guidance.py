@@ -461,13 +461,11 @@ print("w = 4 is guidance_scale =", guidance_scale(4))
 
 # %%
 import json
-from pathlib import Path
 
 from flowerdiff.colour import clipped, saturation
+from flowerdiff.course import course_file
 
-folders = [Path.cwd(), *Path.cwd().parents]
-file = next(f for p in folders if (f := p / "docs/results/guidance.json").exists())
-recorded = json.loads(file.read_text())
+recorded = json.loads(course_file("docs/results/guidance.json").read_text())
 settings = {s["name"]: s for s in recorded["settings"]}
 whole = [s for s in settings.values() if (s["low"], s["high"]) == (0, T)]  # guided all the way
 ws = torch.tensor([s["w"] for s in whole])

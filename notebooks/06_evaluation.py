@@ -143,10 +143,10 @@ curves(
 
 # %%
 import json
-from pathlib import Path
 
-folders = [Path.cwd(), *Path.cwd().parents]
-(results, *_) = [r for p in folders if (r := p / "docs/results/evaluation").exists()]
+from flowerdiff.course import course_file
+
+results = course_file("docs/results/evaluation")
 recorded = json.loads((results / "photographs.json").read_text())
 by_score = recorded["quality_of_garden_flowers"]
 panels = {

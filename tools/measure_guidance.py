@@ -77,9 +77,9 @@ class Instruments:
     recogniser: Recogniser
 
     @classmethod
-    def ready(cls, asked: argparse.Namespace) -> Instruments:
-        """For asked.model, from the flowers asked.source; asked.scratch keeps their features."""
-        extractor, size = efficientnet_lite0(), load_pretrained(asked.model).image_size
+    def ready(cls, asked: argparse.Namespace, size: int) -> Instruments:
+        """From the flowers asked.source in `size` pixels; asked.scratch keeps their features."""
+        extractor = efficientnet_lite0()
         train, validation = (
             load_flowers(asked.source, size=size, split=split) for split in ("train", "validation")
         )
@@ -131,7 +131,8 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=306)
     asked = parser.parse_args()
 
-    model, by = load_pretrained(asked.model), Instruments.ready(asked)
+    model = load_pretrained(asked.model)
+    by = Instruments.ready(asked, model.image_size)
     how = {"n": asked.n, "sampler": SAMPLER, "steps": STEPS}
     results = so_far(RESULTS, asked, by, how)
     done = [setting["name"] for setting in results["settings"]]

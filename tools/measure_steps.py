@@ -33,7 +33,8 @@ SAME = 102  # images that all settings have
 
 def main() -> None:
     asked = arguments(__doc__.splitlines()[0]).parse_args()
-    model, by = load_pretrained(asked.model), Instruments.ready(asked)
+    model = load_pretrained(asked.model)
+    by = Instruments.ready(asked, model.image_size)
     results = so_far(RESULTS, asked, by, {"w": 1})
     done = [(setting["sampler"], setting["steps"]) for setting in results["settings"]]
     wanted = [(sampler, steps) for steps in STEPS for sampler in SAMPLERS]
