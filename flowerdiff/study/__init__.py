@@ -43,10 +43,10 @@ def report(study: Study, out: Path, where: Path) -> Path:
     where.mkdir(parents=True, exist_ok=True)
     write(where / "results.json", {"real": real, "runs": results})
     done = f"{len(results)} of {len(files)} runs are done."
-    pictures = [file.name for file in figures(results, out, where)]
+    pictures = figures(results, out, where)
     text = f"# The study, {study.scale} scale\n\n{done}\n\n" + tables(
         results, real["scores"], real["missing"]
     )
-    text += "\n" + "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures) + "\n"
+    text += "\n" + "".join(f"![{shows}]({name})\n" for name, shows in pictures.items())
     (where / "tables.md").write_text(text)
     return where / "tables.md"

@@ -24,22 +24,23 @@ FIGURES = {  # row: its figure in the paper, or ours
 Results = Sequence[dict]
 
 
-def figures(results: Results, runs: Path, out: Path) -> list[Path]:
-    """Draw all that can be drawn of what is there; returns the files.
+def figures(results: Results, runs: Path, out: Path) -> dict[str, str]:
+    """Draw all that can be drawn of what is there; returns the files' names and what they show.
 
     runs: the folder of the runs, whose samples are shown if they are still there.
     """
     results = [r for r in results if "failed" not in r]
     out.mkdir(parents=True, exist_ok=True)
-    made = []
+    made = {}
 
-    def save(figure: Figure, name: str) -> None:
+    def save(figure: Figure, name: str, shows: str) -> None:
         figure.savefig(out / name, dpi=110, bbox_inches="tight")
-        made.append(out / name)
+        made[name] = shows
 
     walks = sorted(runs.glob("two-layer-unconditional-*/walk.png"))
     if walks:
-        save(_pictures({"t = T, …, 0: one walk of the 2-layer net": walks[0]}, 9), "figure-1.png")
+        words = "t = T, …, 0: one walk of the 2-layer net"
+        save(_pictures({words: walks[0]}, 9), "figure-1.png", words)
     for row, name in FIGURES.items():
         shown = {
             _caption(r): path
@@ -48,12 +49,13 @@ def figures(results: Results, runs: Path, out: Path) -> list[Path]:
             and (path := runs / r["name"] / "samples.png").exists()
         }
         if shown:
-            save(_pictures(shown, 6), f"{name}.png")
+            words = "; ".join(caption.splitlines()[0] for caption in shown)
+            save(_pictures(shown, 6), f"{name}.png", f"Samples. {words}")
     if results:
-        save(_kid_by_row(results), "kid.png")
+        save(_kid_by_row(results), "kid.png", "KID of each row, a dot for each seed")
     for result in results:
         if "guidance" in result:
-            save(_guidance(result), "guidance.png")
+            save(_guidance(result), "guidance.png", "Scores against w")
             break
     return made
 

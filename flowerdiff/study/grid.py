@@ -149,7 +149,11 @@ def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out:
         size=scale["size"],
         net=net,
         schedule=fields["schedule"] | row.get("schedule", {}),
-        train=_train(fields["train"] | scale.get("train", {}) | row.get("train", {}), scale, seed),
+        train=_train(
+            fields["train"] | scale.get("train", {}) | row.get("train", {}),
+            scale["epochs"] * row.get("longer", 1),
+            seed,
+        ),
         augment=augment,
         sample_every=10**9,  # only at the end
     )
@@ -158,10 +162,8 @@ def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out:
     return StudyRun(name, row["name"], row["title"], conditional, seed, base, guidance, run)
 
 
-def _train(settings: dict, scale: dict, seed: int) -> TrainConfig:
+def _train(settings: dict, epochs: int, seed: int) -> TrainConfig:
     """The paper's course of the learning rate: down to 0, epoch by epoch."""
-    steps = round(scale["epochs"] * PAPER_IMAGES / settings["batch_size"])
+    steps = round(epochs * PAPER_IMAGES / settings["batch_size"])
     settings = settings | {"ema_decay": tuple(settings["ema_decay"])}
-    return TrainConfig(
-        steps=steps, decay=steps, stair=round(steps / scale["epochs"]), seed=seed, **settings
-    )
+    return TrainConfig(steps=steps, decay=steps, stair=round(steps / epochs), seed=seed, **settings)
