@@ -193,7 +193,8 @@ def _difference(got, expected) -> str:
     if not isinstance(expected, Tensor):
         number = isinstance(got, Tensor) and got.numel() == 1 and not got.is_complex()
         if not (number or isinstance(got, int | float)):
-            return f"expected one number, got {_kind(got)}"
+            quotes = ": are there quotation marks too many?" if isinstance(got, str) else ""
+            return f"expected one number, got {_kind(got)}{quotes}"
         got, expected = (
             torch.as_tensor(x, dtype=torch.float64).reshape(()) for x in (got, expected)
         )

@@ -69,7 +69,7 @@ class SamplerRace(Bench):
         self.seed = control(ipw.BoundedIntText, "seed", start.seed, 105, **seed)
         self.w = control(ipw.BoundedFloatText, "w", start.w, 80, **w)
         self.race_button = self.button("Race", 90, self.run)
-        options = {FINISH: 0} | {f"the walk with {n} steps": n for n in budgets}
+        options = [(FINISH, 0), *((f"the walk with {n} steps", n) for n in budgets)]
         self.steps = control(ipw.Dropdown, "show", 0, 230, options=options)
         self.steps.observe(lambda _: self.act(self._show), "value")
         for choice in (self.flower, self.seed, self.w):
