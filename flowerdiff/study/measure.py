@@ -72,9 +72,7 @@ def make_instruments(
         except metrics.MissingExtra as error:
             missing[name] = f"{name}: {error}"
         except metrics.MissingWeights:
-            file = FILES[
-                name
-            ]  # the error names a folder of this machine, which is nobody's business
+            file = FILES[name]  # not the error's words: they name a folder of this machine
             missing[name] = f"{file.use}: {file.file} ({file.size}) is not here"
     parts = {"train": flowers.images}
     if held_out is not None:
