@@ -111,7 +111,7 @@ def _guidance(result: dict) -> Figure:
     """Table 3 as curves: what 53 images say, and what many do."""
     rows = result["guidance"]
     ws = [row["w"] for row in rows]
-    figure = Figure((9, 3), layout="constrained")
+    figure = Figure((9, 3.3), layout="constrained")
     panels = [
         (
             "FID of 53 images",
@@ -144,14 +144,14 @@ def _guidance(result: dict) -> Figure:
     for i, (title, curves) in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), i, title=title, xlabel="w")
         axes.title.set_fontsize(10)
-        for (name, values), colour, style in zip(
-            curves.items(), (GREY, BLUE, ORANGE), (":", "-", "--"), strict=False
-        ):
+        lines = iter([(BLUE, "-"), (ORANGE, "--")])
+        for name, values in curves.items():
+            colour, style = (GREY, ":") if name == "the paper" else next(lines)
             scale = _as_ones(values) if title.startswith("FID") else values
             axes.plot(ws, scale, style, color=colour, marker=".", label=name)
         if title.startswith("FID"):
             axes.set_ylabel("in units of its mean over w")  # other features, other scales
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 
