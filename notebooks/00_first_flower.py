@@ -208,8 +208,8 @@ def grow(flowers, seeds, w=2.0, steps=25):
 kinds = ["sunflower", "rose", "water lily", "oxeye daisy", "bearded iris", "hibiscus"]
 picture(
     grow(kinds, seeds=[7] * 6),
-    "Six kinds of flowers, grown from the same noise: they stand in the same place, and the "
-    "pattern of light and dark is alike.",
+    "Six kinds of flowers, grown from the same noise: each stands in the middle, before a dark "
+    "ground.",
     labels=kinds,
 )
 
@@ -285,7 +285,7 @@ picture(
 # ## 6 · What the model is, and what it is not
 
 # %%
-for key in ("net", "data", "images_seen", "hours", "machine", "limits"):
+for key in ("net", "data", "images_seen", "cpu_hours", "machine", "limits"):
     print(f"{key}: {model.card[key]}")
 
 # %% [markdown]

@@ -398,9 +398,9 @@ for w in (0.0, 2.0, 4.0):
     print(f"w = {w:g}: {share:.1%} out of range; clipping changes a pixel by {change:.1f} of 255")
 
 # %% [markdown]
-# Hardly any at $w = 0$, and a tenth at $w = 4$, which exaggerates. The pictures change little: this
-# model can do without. It was trained to predict $v$ (lesson 03), and its $\hat x_0$ comes out in
-# range by itself. Many models predict $\varepsilon$, as Ho's and those of lesson 07 do. There
+# Hardly any at $w = 0$, and a seventh at $w = 4$, which exaggerates. The pictures change little:
+# this model can do without. It was trained to predict $v$ (lesson 03), and its $\hat x_0$ comes out
+# in range by itself. Many models predict $\varepsilon$, as Ho's and those of lesson 07 do. There
 # $\hat x_0$ is worked out by a *division*:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\hat\varepsilon}{\sqrt{\bar\alpha_t}} $$
@@ -442,7 +442,7 @@ for sampler, seeds in ((ddim, {}), (ddpm, {"seeds": [7]})):
 picture(
     images,
     "Sunflowers from a model with an error of one percent. Clipped, both samplers draw a good "
-    "sunflower. Not clipped, DDIM ends in coloured noise, DDPM in a ghost in wrong colours.",
+    "sunflower. Not clipped, DDIM ends in coloured noise, DDPM in blue and white patches.",
     labels=titles,
     columns=4,
 )
@@ -450,8 +450,9 @@ picture(
 # %% [markdown]
 # At the first step the error is multiplied by sixteen thousand, and $\hat x_0$ is nonsense;
 # clipped, it is at worst black or white, and the next steps repair it. DDIM, which adds no noise of
-# its own, carries the nonsense to the end. DDPM replaces most of it by fresh noise, step by step,
-# and half recovers: **noise forgives**. Remember that for the next section.
+# its own, carries the nonsense to the end. DDPM replaces most of it by fresh noise, step by step.
+# It does not find back to a sunflower, but its values are those of a picture again: **noise
+# forgives**. Remember that for the next section.
 
 # %% [markdown]
 # ## 5 · DDIM: a walk without dice
@@ -554,7 +555,7 @@ for eta in (0.0, 0.3, 0.6, 1.0):
 picture(
     images,
     "Sunflowers from the same noise at four values of eta. The larger eta, the less the flower "
-    "resembles the one at eta = 0; at eta = 1 it sits in another place.",
+    "resembles the one at eta = 0; at eta = 1 it is another one, before another ground.",
     labels=["eta = 0", "eta = 0.3", "eta = 0.6", "eta = 1"],
     columns=4,
 )
@@ -814,10 +815,11 @@ race
 # to $\lambda = -4$ remains as long as it is.)
 #
 # Is it the solver, or the times? With 10 steps evenly in $t$ the better solver changes almost
-# nothing (0.298, 0.290). The times alone halve DDIM's error (0.147), and with *them* the better
-# solver makes it a quarter of that (0.038). In the plane these times made DDIM worse: there, all
-# that is to be decided is which petal, in the middle of the walk. A flower has something to decide
-# at every $t$, from the large forms to the finest grain. So do not choose times by the plane alone.
+# nothing (0.242, 0.229). The times alone nearly halve DDIM's error (0.140), and with *them* the
+# better solver makes it a quarter of that (0.039). In the plane these times made DDIM worse: there,
+# all that is to be decided is which petal, in the middle of the walk. A flower has something to
+# decide at every $t$, from the large forms to the finest grain. So do not choose times by the plane
+# alone.
 #
 # And DDPM? Its distance *grows*. That is no error: its dice make another flower of the same noise,
 # and the sharper that becomes, the farther it is from the exact one. With 5 and 10 steps it is
@@ -852,18 +854,18 @@ walk = list(ddim(listening, schedule, noise([7], T), sunflower, steps=25, clip_x
 stops = [walk[i] for i in (1, 2, 4, 6, 9)]
 picture(
     [to_uint8(go_on(step.x_t, step.t, "oxeye daisy", steps=20)[0]) for step in stops],
-    "A walk that began as a sunflower and goes on as an oxeye daisy. From t = 768 and 736 a white "
-    "daisy, from 672 a pale yellow daisy beside a dark heart, from 608 and 512 a sunflower with "
-    "thin petals.",
+    "A walk that began as a sunflower and goes on as an oxeye daisy. From t = 768 a white daisy, "
+    "from 736 a pale one with a blurred heart, from 672 a dark heart and a yellow one side by side "
+    "among pale yellow petals, from 608 and 512 a pale sunflower.",
     labels=[f"daisy from t = {step.t}" for step in stops],
     columns=5,
 )
 
 # %% [markdown]
-# In the first two or three steps it may still become anything. At 672 it is of two minds: the dark
-# heart of the sunflower is in $x_t$ by then, and the model draws its daisy beside it. From 608 on
+# In the first one or two steps it may still become anything. At 672 it is of two minds: the dark
+# heart of the sunflower is in $x_t$ by then, and the model draws a daisy's beside it. From 608 on
 # it is too late for another flower: what the model sees in $x_t$ counts more than what it is told,
-# and the label has only the petals' edges to work on.
+# and the label has only the petals to work on.
 #
 # Now the **noise**: take a finished flower, noise it to some $t$ again, with other noise than it
 # came from, and walk down again.
@@ -914,7 +916,7 @@ for i in (24, 15, 9, 3):
 picture(
     images,
     "Four ends of the walk. Painted at t = 32 it is a red disc with a sharp edge, at 320 a red "
-    "fluffy ball, at 512 an orange tuft of petals; painted at 704, nothing red is left.",
+    "fluffy ball, at 512 a tuft of red petals; painted at 704, nothing red is left.",
     labels=titles,
     columns=4,
 )
@@ -1054,7 +1056,7 @@ picture(
 # %% [markdown]
 # With too little noise, the model believes that there is nothing but smooth things in the picture:
 # the middle has neither fine petals nor leaves behind. On the arc every stage is a full sunflower,
-# and the heart wanders from one place to the other.
+# and the one turns into the other.
 
 # %% [markdown]
 # ## 10 · A doodle becomes a flower

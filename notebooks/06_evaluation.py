@@ -706,16 +706,17 @@ trade_off(
     series,
     "Diversity over recognition. From w = -1, at the upper left, the line falls to the right over "
     "w = 0, 0.5, 1 and 2 to w = 4; w = 8 lies next to it, a little lower. Guided in all but the "
-    "first third of the walk, w = 4 lies above the line. Photographs are alone at the upper right.",
+    "first third of the walk, w = 4 lies above the line. Photographs are far above it, over w = 1.",
     "recognition",
     "diversity",
 )
 
 # %% [markdown]
 # A perfect model would be where the photographs are. This one lives on a line: every bit of
-# recognition is paid for in diversity. Such a line is called a **frontier**, and two models are
-# best compared by their frontiers, not by one point of each. "Ours is recognised more often" may
-# only mean that somebody chose another $w$.
+# recognition is paid for in diversity. From $w = 2$ on it is recognised more often than
+# photographs. That is no triumph but a caricature: all of its roses are typical roses. Such a line
+# is called a **frontier**, and two models are best compared by their frontiers, not by one point of
+# each. "Ours is recognised more often" may only mean that somebody chose another $w$.
 #
 # Three readings of the picture:
 #

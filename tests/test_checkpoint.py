@@ -149,7 +149,7 @@ def test_bundled_model(monkeypatch, tmp_path):
     assert (bundled.image_size, len(bundled.class_names)) == (64, 102)
     size = (checkpoint.WEIGHTS / "flowers64.safetensors").stat().st_size
     assert size < 16e6
-    assert {"data", "steps", "images_seen", "hours", "limits"} <= bundled.card.keys()
+    assert {"data", "steps", "images_seen", "cpu_hours", "limits"} <= bundled.card.keys()
     json.dumps(bundled.card)
 
     with pytest.raises(CheckpointError, match="it has flowers64"):
