@@ -5,9 +5,13 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from scipy.stats import binomtest
+from PIL import Image
+from scipy.spatial.distance import mahalanobis
+from scipy.stats import binomtest, kendalltau
+from scipy.stats import t as student
 from torch.utils.flop_counter import FlopCounterMode
 
 from flowerdiff import guidance as library
@@ -22,20 +26,23 @@ from flowerdiff.checks import (
     exercise,
     forward,
     guidance,
+    paper,
     sampling,
     summary,
     training,
 )
 from flowerdiff.mixture import Mixture
 from flowerdiff.netinfo import chain_field
+from flowerdiff.pictures import square
 from flowerdiff.pixels import from_uint8, to_uint8
 from flowerdiff.schedule import Schedule, linear_schedule, zero_terminal_snr
+from flowerdiff.study.tables import differences
 from flowerdiff.unet import TwoLayerConfig, TwoLayerUNet
 from flowerdiff.unet.layers import sinusoid
 from flowerdiff.unet.two_layer import ConvBlock
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSONS = [forward, guidance, training, sampling, design, evaluation]
+LESSONS = [forward, guidance, training, sampling, design, evaluation, paper]
 EXERCISES = {
     name: check
     for lesson in LESSONS
@@ -246,6 +253,43 @@ def test_the_right_answers_of_evaluation_are_the_librarys():
     for right, rounds in ((7, 10), (10, 10), (6, 12)):
         expected = binomtest(right, rounds, alternative="greater").pvalue
         assert oracle["check_chance"](right, rounds) == pytest.approx(expected)
+
+
+def test_the_right_answers_of_the_paper_are_the_librarys():
+    rng, close = torch.Generator().manual_seed(0), torch.testing.assert_close
+    oracle = {name: check.oracle for name, check in vars(paper).items() if "check" in name}
+    eps, linear = torch.randn(3, 8, 8, generator=rng), linear_schedule()
+    x_t = linear.add_noise(torch.full_like(eps, -1), 300, eps)
+    close(oracle["check_eps_of_black"](x_t, linear.alpha_bar[300]), eps)
+    means, roots = torch.randn(2, 4, generator=rng), torch.randn(2, 4, 9, generator=rng)
+    (m, n), (s, r) = means.double(), (roots @ roots.mT).double()
+    expected = mahalanobis(m, n, torch.linalg.inv((s + r) / 2))
+    assert oracle["check_niqe"](m, s, n, r) == pytest.approx(expected)
+    for n in (3, 5, 6):
+        scores = torch.randperm(9, generator=rng)[:n].double()
+        expected = kendalltau(range(n), scores, alternative="greater", method="exact").pvalue
+        assert oracle["check_chance_of_a_trend"](scores) == pytest.approx(expected)
+    for shape in ((3, 10, 16), (3, 20, 12)):
+        image = torch.randint(256, shape, generator=rng).to(torch.uint8)
+        cut = square(Image.fromarray(image.permute(1, 2, 0).numpy()), min(shape[1:]))
+        cut = torch.tensor(np.array(cut)).permute(2, 0, 1)
+        assert torch.equal(oracle["check_centre_square"](image), cut)
+    for asked in (1, 2):  # so often in each step, at 7 ms
+        training, sampling = 3 * 80 * 2346 * 0.007, asked * 106 * 800 * 0.007
+        assert oracle["check_evaluations"](training, sampling) == pytest.approx(asked)
+    scores = torch.randn(3, 4, generator=rng).double()
+    groups = dict(zip(("base", "a", "b"), scores.tolist(), strict=True))
+    runs = [
+        {"row": row, "title": row, "conditional": False, "seed": seed, "base": "base"}
+        | {"published": {}, "more": {"KID": 100 * value}}
+        for row, values in groups.items()
+        for seed, value in enumerate(values)
+    ]
+    t95 = student.ppf(0.975, 9)
+    low, high = (100 * oracle["check_gap_interval"](scores, 1, 0, t95)).tolist()
+    (line,) = (row for row in differences(runs).splitlines() if row.startswith("| a,"))
+    found = re.search(r"(-?[\d.]+) to (-?[\d.]+)", line)
+    assert [float(x) for x in found.groups()] == pytest.approx([low, high], rel=0.01)
 
 
 def test_net_c_sends_the_mirror_images_of_training_images():
