@@ -194,6 +194,8 @@ def _small_print(results: Results, failed: list[str], missing: dict[str, str]) -
             f"larger sets: {m['more_images']:,} images, DDIM, {m['more_steps']} steps, w = 0.",
             f"Features of FID, KID, IS and recognition: {m['features']}. Only Inception's compare "
             "with the paper's FID and IS.",
+            "Intervals: Student's t; the spread between seeds is pooled over the rows that have "
+            "several, as if all spread alike. Black rows spread more: others' are rather too long.",
             f"Time here: {'on the clock' if r['on_gpu'] else 'CPU time of all threads'}.",
             f"Machines: {'; '.join(sorted({r['machine'] for r in results}))}. "
             f"Made {max(r['made'] for r in results)}.",
