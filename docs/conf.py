@@ -19,6 +19,7 @@ myst_heading_anchors = 3
 # The lessons come with their outputs; nothing is run here.
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # commonmark, the default, knows no tables
 nb_ipywidgets_js = {"widgets.js": {}}  # instead of a CDN's: see the file
 
 autodoc_inherit_docstrings = False  # nn.Module has words for `forward` that are not ours

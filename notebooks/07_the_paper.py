@@ -1177,8 +1177,9 @@ figure("figure-4", "The 3-layer net")
 #   is worse, with classes and without. But a batch twice as large takes *half as many steps* in an
 #   epoch. The study has a row for that, "batch 32, twice the epochs", with as many steps as batch
 #   16: it is a little better than 16 (its interval ends just below 0), and costs twice as much. So
-#   it is the missing steps that do harm, not the larger batch. The paper's five small differences,
-#   of one run each, can't be attributed to anything. (With classes, NIQE of the larger set says
+#   probably the missing steps do harm, not the larger batch. (Probably: with twice the epochs it
+#   has also seen each picture twice as often.) The paper's five small differences, of one run each,
+#   can't be attributed to anything. (With classes, NIQE of the larger set says
 #   "for". But it likes a batch of 64 better still, even better than real flowers: 11.09 and 11.17.)
 # - **B (augmentation lowers the quality): as published, that is trivially so.** As intended it
 #   holds here, too, by KID, and for a reason of its own: of the paper's five changes only the

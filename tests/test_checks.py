@@ -3,6 +3,7 @@
 import _thread
 import importlib.util
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -365,7 +366,15 @@ def test_no_error_of_the_learners_gets_out(error, capsys):
     assert type(error).__name__ in capsys.readouterr().out
 
 
-def test_an_endless_loop_ends_with_an_interrupt(capsys):
+@pytest.fixture
+def interrupts():
+    """Python's own answer to an interrupt: a process in the background may have begun without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_endless_loop_ends_with_an_interrupt(interrupts, capsys):
     calls = []
 
     def learner(*arguments):

@@ -206,6 +206,20 @@ def test_no_dead_link(site, pages):
     assert len(links) > 1000 and not dead
 
 
+def test_no_markdown_is_left_as_it_was(site, pages):
+    """Tables, above all: there are dialects of Markdown without them."""
+    texts = {name: (site / name).read_text() for name in pages}
+    assert sum(text.count("<table") for text in texts.values()) > 20
+    left = re.compile(r"<p>\s*(\||#{1,6} |```)|\$\$")
+    assert [name for name, text in texts.items() if left.search(_prose(text))] == []
+
+
+def _prose(page: str) -> str:
+    """The page without its code, its equations and its scripts."""
+    plain = re.sub(r"<(script|style|pre|code)\b.*?</\1>", "", page, flags=re.S)
+    return re.sub(r'<(div|span) class="math.*?</\1>', "", plain, flags=re.S)
+
+
 def test_each_page_has_a_next_and_a_previous(site):
     """From the first page on and on: all lessons in their order, then the rest, and back again."""
     seen = [site / "index.html"]
