@@ -152,6 +152,17 @@ def test_a_widget_is_alive_and_has_its_picture_until_then(lesson):
     assert '<div class="live" data-model="m1"><img alt="a strip"' in slide.body
 
 
+def test_a_table_that_a_cell_makes_is_shown(lesson):
+    tables = "| w | FID |\n|---|---|\n| 0 | 317 |\n\n| w | IS |\n|---|---|\n| 0 | 1.87 |"
+    said = [nbformat.v4.new_output("display_data", {"text/markdown": text}) for text in
+            ("*A caption, which is below the picture.*", tables)]  # fmt: skip
+    lesson.cells[6].outputs = said
+    slide = Deck(lesson).slides[6]
+    assert slide.body.startswith("<table>") and "317" in slide.body
+    assert "caption" not in slide.body and "1.87" not in slide.body  # one fits
+    assert "1.87" in "".join(slide.notes)
+
+
 def test_films_wait_for_the_room():
     states = {
         "a": {"state": {"playing": True, "index": 3}},

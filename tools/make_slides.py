@@ -175,6 +175,9 @@ def shown(outputs: list) -> tuple[str, str, list[str]]:
             lines = output.text.rstrip().splitlines()
             fits = len(lines) <= LINES and max(map(len, lines), default=0) <= 100
             (printed if fits else notes).append(f"<pre>{html.escape(output.text.rstrip())}</pre>")
+        elif tables := [b for b in blocks(data.get("text/markdown", "")) if b.kind == "table"]:
+            printed.append(render(tables[0].source))
+            notes += [render(table.source) for table in tables[1:]]
     if figures:
         return (
             f"<figure>{''.join(figures)}</figure>",
