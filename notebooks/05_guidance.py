@@ -580,16 +580,15 @@ curves(
 )
 
 # %% [markdown]
-# From about 40 in a hundred at $w = 0$ to 95 at $w = 4$: **without guidance most flowers are not
-# known for what they are.** And the model has not learned anything: it is the same net, asked
-# twice.
+# From about 40 in a hundred at $w = 0$ to 95 at $w = 4$: **guidance makes up for most of what this
+# model lacks.** And the model has not learned anything: it is the same net, asked twice.
 #
 # That is more than the 83 of photographs. Are the drawings better flowers? No: more *typical* ones.
 # Guidance leads to where a classifier is sure (section 2); photographs also show buds, and flowers
 # half hidden. (And the classifier has learned from the very photographs that our model learned
-# from.) More than 83 is no triumph, it is a warning.
+# from.)
 #
-# For the price is variety: a quarter of nature's is missing at $w = 4$. (At $w = -1$ each picture
+# The price is variety: a quarter of nature's is missing at $w = 4$. (At $w = -1$ each picture
 # may be *any* flower, and still they vary no more than photographs of one kind: probably since this
 # model's soft pictures are much alike.) From 4 to 8 nothing is gained, and the colours still get
 # worse. So a middling $w$ is best, and *which* depends on the model, the sampler, and on what you
@@ -634,7 +633,7 @@ picture(
 
 # %% [markdown]
 # To the eye it is the first third: there the large things are settled, and the label has the most
-# to say. (Look at the bearded iris: there, and only there, it changes its colour.) The last third,
+# to say. (Look at the bearded iris: it even changes its colour there.) The last third,
 # to the eye, does almost nothing: edges, and some grain.
 #
 # Now the recorded numbers: the same thirds, and all *but* the first.
@@ -664,9 +663,9 @@ for name, s in settings.items():
 # recognition would be 0.65. It is cheaper as well: four steps of twelve need only one prediction.
 #
 # Is it simply better, then? By **KID**, a distance between drawn flowers and photographs (lesson
-# 06; less is better), $w = 2$ all the way is ahead, 0.043 against 0.060 (each ±0.007). Perhaps our
-# pale model needs the colours that come in the first third, and the paper's large models did not;
-# we have not tested that. Which is best depends on what you ask for.
+# 06; less is better), $w = 2$ all the way is ahead, 0.043 against 0.060 (each about ±0.007). Perhaps
+# our pale model needs the colours that come in the first third, and the paper's large models did
+# not; we have not tested that. Which is best depends on what you ask for.
 
 # %% [markdown]
 # ### Exercise 5 · Guidance some of the time
