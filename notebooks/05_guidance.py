@@ -663,9 +663,9 @@ for name, s in settings.items():
 # recognition would be 0.65. It is cheaper as well: four steps of twelve need only one prediction.
 #
 # Is it simply better, then? By **KID**, a distance between drawn flowers and photographs (lesson
-# 06; less is better), $w = 2$ all the way is ahead, 0.043 against 0.060 (each about ±0.007). Perhaps
-# our pale model needs the colours that come in the first third, and the paper's large models did
-# not; we have not tested that. Which is best depends on what you ask for.
+# 06; less is better), $w = 2$ all the way is ahead, 0.043 against 0.060 (both about ±0.007).
+# Perhaps our pale model needs the colours that come in the first third, and the paper's large
+# models did not; we have not tested that. Which is best depends on what you ask for.
 
 # %% [markdown]
 # ### Exercise 5 · Guidance some of the time
