@@ -406,20 +406,17 @@ Markdown(table_1(runs, False) + "\n" + table_1(runs, True))
 # Samples of the black row, as people see them:
 
 # %%
-import io
-
-from IPython.display import Image as Shown
 from IPython.display import display
 from PIL import Image
 
+from flowerdiff.still import Plot
+
 
 def figure(name, what):
-    """A figure of the study, in 128 colours."""
-    Image.open(course_file(f"docs/results/study/{name}.png")).convert("RGB").quantize(128).save(
-        drawn := io.BytesIO(), "PNG", optimize=True
-    )
+    """A figure of the study, with its words."""
+    drawn = Image.open(course_file(f"docs/results/study/{name}.png")).convert("RGB")
     words = f"{what}: 24 samples without classes, 24 with classes; scores here and in the paper."
-    display(Shown(drawn.getvalue(), alt=words, width=880), Markdown(f"*{words}*"))
+    display(Plot(torch.from_numpy(np.array(drawn)).permute(2, 0, 1), words))
 
 
 figure("augmented-as-published", "The 2-layer net, augmented as published")
