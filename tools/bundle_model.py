@@ -117,7 +117,11 @@ def plot_curve(runs: dict[Path, int | None], path: Path) -> None:
             [before + r["images"] for r in rows], [r["loss"] for r in rows], label=folder.name
         )
         before += rows[-1]["images"]
-    axes.set(xlabel="images seen", ylabel="training loss (min-SNR weighted v)")
+    axes.set(xlabel="images seen", ylabel="squared error in v (training)", yscale="log")
+    ticks = [0.1, 0.12, 0.15, 0.2, 0.3, 0.5]
+    axes.set_yticks(ticks, ticks)
+    axes.set_yticks([], minor=True)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend()
     figure.savefig(path, dpi=120)
 

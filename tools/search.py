@@ -70,6 +70,7 @@ RUNS = {
     "eps": training(prediction="eps"),
     "eps, uniform weight": training(prediction="eps", **PLAIN),
     "x0": training(prediction="x0"),
+    "x0, other seed": training(prediction="x0", seed=1),
     "linear": {"schedule": {"kind": "linear"}},
     "linear, eps, uniform weight: the paper's": {"schedule": {"kind": "linear"}}
     | training(prediction="eps", **PLAIN),
@@ -77,6 +78,7 @@ RUNS = {
     "EMA 0.9999": {"of": "base", "model": "model-0.9999.safetensors"},
     "64 px": {"size": 64, "cost": 2},
     "32 px, then 64": {"size": 64, "after": "base"},
+    "x0, 32 px, then 64": {"size": 64, "after": "x0"} | training(prediction="x0"),
 }
 
 
