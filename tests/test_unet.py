@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from flowerdiff.unet import (
     TwoLayerConfig,
     TwoLayerUNet,
 )
+from flowerdiff.unet.compact import Attention
 
 SMALL = {
     "two": lambda n: TwoLayerUNet(TwoLayerConfig(num_classes=n, width=8)),
@@ -110,3 +112,13 @@ def test_every_parameter_learns(name):
 def test_a_compact_net_that_cannot_be_is_refused_in_words(channels, blocks, said):
     with pytest.raises(ValueError, match=said):
         CompactConfig(channels=channels, blocks=blocks)
+
+
+def test_attention_of_the_compact_net_is_the_usual_one():
+    torch.manual_seed(0)
+    layer = Attention(32, heads=2)
+    torch.nn.init.normal_(layer.out.weight)
+    x = torch.randn(2, 32, 4, 4)
+    q, k, v = layer.qkv(layer.norm(x)).flatten(2).unflatten(1, (3, 2, 16)).unbind(1)
+    mixed = F.scaled_dot_product_attention(q.mT, k.mT, v.mT).mT.reshape(2, 32, 4, 4)
+    torch.testing.assert_close(layer(x), x + layer.out(mixed))

@@ -34,8 +34,8 @@ class CompactConfig:
 
 
 class GroupNorm(nn.GroupNorm):
-    """In float32, whatever the precision of the rest: more exact, and on a CPU the backward pass of
-    PyTorch's own in bfloat16 takes five times as long.
+    """In float32, whatever the precision of the rest: on a CPU, the backward pass of PyTorch's own
+    takes five times as long in bfloat16.
     """
 
     def forward(self, x: Tensor) -> Tensor:
