@@ -225,16 +225,31 @@ def shown_pixels(image) -> torch.Tensor:
     return rgba[..., :3].permute(2, 0, 1)
 
 
+COLOURS = """(node) => {
+    let behind = node;
+    const transparent = (n) => getComputedStyle(n).backgroundColor.endsWith(", 0)");
+    while (transparent(behind) && behind.parentElement) behind = behind.parentElement;
+    return [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor];
+}"""  # of an element's text, and of the background behind it
+
+
 def contrast(element) -> float:
     """The contrast ratio of an element's text to the background behind it, 1 to 21 (WCAG 2)."""
-    colours = element.evaluate(
-        """(node) => {
-            let behind = node;
-            const transparent = (n) => getComputedStyle(n).backgroundColor.endsWith(", 0)");
-            while (transparent(behind) && behind.parentElement) behind = behind.parentElement;
-            return [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor];
-        }"""
+    return _ratio(element.evaluate(COLOURS))
+
+
+def contrasts(box, what: str) -> list[float]:
+    """The same of all elements in a box, in one look: it may draw itself anew at any time, and an
+    element that was taken away has no colours.
+    """
+    found = box.evaluate(
+        f"(box, what) => [...box.querySelectorAll(what)].map({COLOURS})",
+        what,
     )
+    return [_ratio(colours) for colours in found]
+
+
+def _ratio(colours: list[str]) -> float:
     luminances = []
     for colour in colours:
         channels = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]
