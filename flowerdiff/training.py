@@ -22,6 +22,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from flowerdiff import store
+from flowerdiff.precision import mixed_precision
 from flowerdiff.schedule import Schedule
 from flowerdiff.stream import draw_batch, random_flip
 
@@ -42,7 +43,7 @@ class TrainConfig:
     prediction: str = "eps"  # what the net's output is compared with: "eps", "v" or "x0"
     min_snr_gamma: float | None = None  # weight of the loss per t, see `loss_weight`
     t_logit_normal: tuple[float, float] | None = None  # how often each t is drawn, see `draw_time`
-    precision: str = "no"  # accelerate's mixed_precision: "no", "bf16" or "fp16"
+    precision: str = "no"  # float32; or "bf16", "fp16", or "auto": bf16 where that is fast
     seed: int = 0
 
 
@@ -157,13 +158,12 @@ def train(
     run goes on from it, and ends with the same weights, bit for bit, as if never interrupted.
 
     Under `accelerate launch` each process takes its share of every batch: the same loss curve,
-    sooner. Raises ValueError if the batch can't be shared out, CheckpointError if the checkpoint
-    is damaged or belongs to another run.
+    sooner. Raises ValueError if the batch can't be shared out or the precision is unknown,
+    CheckpointError if the checkpoint is damaged or belongs to another run.
     """
     AcceleratorState._reset_state()  # or a notebook could not train twice, with another precision
-    accelerator = Accelerator(
-        mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate
-    )
+    amp = mixed_precision(config.precision)
+    accelerator = Accelerator(mixed_precision=amp, gradient_accumulation_steps=config.accumulate)
     world, rank = accelerator.num_processes, accelerator.process_index
     share = config.batch_size // (world * config.accumulate)  # images per forward pass
     if share * world * config.accumulate != config.batch_size:

@@ -927,7 +927,7 @@ picture(
 # steps = 10000
 # batch_size = 64
 # prediction = "v"
-# precision = "bf16"         # numbers of 16 bits: faster on GPUs and on new processors
+# precision = "auto"         # numbers of 16 bits where that is faster: GPUs, new processors
 # accumulate = 1             # 4: four passes of 16 for one step, a quarter of the memory
 # ```
 #

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from flowerdiff import store
+from flowerdiff import precision, store
 from flowerdiff.sampling import ddim, noise
 from flowerdiff.schedule import cosine_schedule, eps_model, linear_schedule
 from flowerdiff.store import CheckpointError
@@ -88,9 +90,36 @@ def test_progress_says_where_the_run_is():
 
 
 def test_net_comes_back_unwrapped():
-    net, _ = run(TrainConfig(steps=1, precision="bf16"))
+    with warnings.catch_warnings(action="ignore"):  # of bf16 where the processor has none
+        net, _ = run(TrainConfig(steps=1, precision="bf16"))
     assert type(net) is CompactUNet
     assert net.forward.__func__ is CompactUNet.forward  # and not accelerate's autocast wrapper
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_precision_auto_is_bf16_where_that_is_fast(fast, monkeypatch):
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda: fast)
+    assert precision.mixed_precision("auto") == ("bf16" if fast else "no")
+    assert precision.mixed_precision("no") == "no"
+    with nullcontext() if fast else pytest.warns(UserWarning, match='say "auto"'):
+        assert precision.mixed_precision("bf16") == "bf16"
+
+
+def test_what_is_fast_here_is_what_the_processor_says(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in precision.FAST_ON:
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    assert not precision.bf16_is_fast()
+    monkeypatch.setattr(torch.cpu, precision.FAST_ON[1], lambda: True)
+    assert precision.bf16_is_fast()
+    for name in precision.FAST_ON:  # an old release of torch
+        monkeypatch.delattr(torch.cpu, name)
+    assert not precision.bf16_is_fast()
+
+
+def test_an_unknown_precision_is_named_before_anything_is_trained():
+    with pytest.raises(ValueError, match="no precision 'bf8': choose from no, bf16, fp16, auto"):
+        run(TrainConfig(steps=1, precision="bf8"))
 
 
 def test_accumulation_is_the_same_run():

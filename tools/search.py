@@ -33,7 +33,7 @@ BASE = {
     "net": {"kind": "CompactUNet"},
     "schedule": {"kind": "cosine"},
     "train": {"lr": 5e-4, "batch_size": 16, "prediction": "v", "min_snr_gamma": 5.0}
-    | {"precision": "bf16", "ema_decay": [0.999, 0.99, 0.9999]},
+    | {"precision": "auto", "ema_decay": [0.999, 0.99, 0.9999]},
 }
 PLAIN = {"min_snr_gamma": None}
 
