@@ -41,6 +41,8 @@ from flowerdiff.metrics import (
     Measured,
     Score,
     copies_found,
+    denoised,
+    denoising_error,
     efficientnet_lite0,
     inception,
     inception_logits,
@@ -107,6 +109,14 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         rows = measure(samples, known, real, by_class=asked.w > -1)
         rows += judge(judges, samples.images, real.images)
     found = memorisation(samples, known, mirrored, real)
+    some = torch.linspace(0, len(train) - 1, min(len(train), len(validation))).long()
+    denoising = {
+        split: denoising_error(model, model.schedule, images, labels, PartialState().device)
+        for split, images, labels in (
+            ("train", train.images[some], train.labels[some]),
+            ("validation", validation.images, validation.labels),
+        )
+    }
     used = [package for module, package in IF_USED.items() if module in sys.modules]
     results = {
         # Of a path only its end: the folders of the machine are nobody's business.
@@ -117,6 +127,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         "classes": list(model.class_names),  # sample i has seed i and class i modulo their number
         "scores": [asdict(row) for row in rows],
         "memorisation": copies_found(found),
+        "denoising": {split: asdict(score) for split, score in denoising.items()},
         "notes": sorted({str(warning.message) for warning in caught}),
         "drawing_seconds": round(drawing, 1),  # all of it, earlier runs of this command included
         "seconds": round(time.perf_counter() - began, 1),  # this run
@@ -125,7 +136,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         "made": time.strftime("%Y-%m-%d"),
     }
     (out / "scores.json").write_text(json.dumps(results, indent=2) + "\n")
-    (out / "scores.md").write_text(page(results, table(rows, found)))
+    (out / "scores.md").write_text(page(results, table(rows, found) + "\n" + denoised(**denoising)))
     if asked.source != "garden" and out.resolve().is_relative_to(HOME):
         tqdm.write(f"no nearest.png: it shows real photographs, so give an --out outside {HOME}")
     else:

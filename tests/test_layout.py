@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "checkpoint": {"schedule", "store", "unet"},
     "draw": {"checkpoint", "guidance", "sampling"},
     "run": {"augment", "checkpoint", "data", "draw", "schedule", "training"},
-    "metrics": set(),
+    "metrics": {"schedule"},
     "colour": {"metrics"},
     "evaluate": {"checkpoint", "data", "draw", "metrics", "store"},
     "study": {

@@ -26,6 +26,8 @@ from flowerdiff.metrics import (
     Nearest,
     Quality,
     Score,
+    denoised,
+    denoising_error,
     diversity,
     efficientnet_lite0,
     features,
@@ -310,6 +312,48 @@ def test_memorisation_knows_what_chance_would_do():
     four = next(t for t in trials if len(t.suspects) == 4)  # the four closest of all are samples
     assert four.chance == pytest.approx(math.prod((30 - i) / (50 - i) for i in range(4)))
     assert next(t for t in trials if not len(t.suspects)).chance == pytest.approx(1)
+
+
+# --- denoising ---
+
+
+def exact_noise(schedule, images):
+    """The model that knows these images, and nothing else, by heart."""
+
+    def model(x_t, t, y):
+        ab = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+        x0 = images.float() / 127.5 - 1
+        eps = (x_t[:, None] - ab[:, None].sqrt() * x0) / (1 - ab[:, None]).sqrt()  # (B, N, 3, S, S)
+        likely = (-0.5 * eps.flatten(2).square().sum(2)).softmax(1)  # (B, N)
+        return (likely[..., None, None, None] * eps).sum(1)
+
+    return model
+
+
+def test_denoising_error_is_the_training_loss_of_min_snr():
+    """By hand: a model that is wrong by a fixed amount, and one that sees no image at all."""
+    images = garden(1, 16, 0)[0][:1].repeat(36, 1, 1, 1)
+    labels, schedule = torch.zeros(36, dtype=torch.long), cosine_schedule(80)
+    truth = exact_noise(schedule, images[:1])
+    assert denoising_error(truth, schedule, images, labels).value == pytest.approx(0, abs=1e-6)
+    wrong = denoising_error(lambda x_t, t, y: truth(x_t, t, y) + 0.5, schedule, images, labels)
+    weight = (5 / schedule.snr(torch.arange(1, 81))).clamp(max=1).mean().item()
+    assert wrong.value == pytest.approx(0.25 * weight, rel=0.05)  # of times drawn at random
+    blind = denoising_error(lambda x_t, t, y: 0 * x_t, schedule, images, labels)
+    assert blind.value == pytest.approx(weight, rel=0.05)
+    assert blind.interval[0] < blind.value < blind.interval[1] and blind.n == len(images)
+
+
+def test_denoising_error_tells_what_a_model_knows_by_heart():
+    known, new = (garden(2, 16, seed)[0] for seed in (0, 1))
+    labels = torch.zeros(len(known), dtype=torch.long)
+    schedule = cosine_schedule(80)
+    by_heart = exact_noise(schedule, known)
+    errors = [denoising_error(by_heart, schedule, images, labels) for images in (known, new)]
+    assert errors[0].interval[1] < errors[1].interval[0]
+    assert "by heart" in denoised(*errors)
+    again = denoising_error(by_heart, schedule, new, labels)
+    assert again == errors[1]  # the same times, the same noise
 
 
 # --- the command ---

@@ -14,6 +14,7 @@ of flowerdiff are in `weights`: a metric never downloads one, `flowerdiff weight
 """
 
 from flowerdiff.metrics.copies import Memorisation, Nearest, memorisation, nearest
+from flowerdiff.metrics.denoising import denoising_error
 from flowerdiff.metrics.distribution import RunningFID, RunningKID, fid, kid
 from flowerdiff.metrics.features import (
     Extractor,
@@ -31,15 +32,23 @@ from flowerdiff.metrics.nets import (
     inception_logits,
 )
 from flowerdiff.metrics.quality import Quality, RunningQuality, brisque, cnn_iqa, niqe
-from flowerdiff.metrics.report import Row, copies_found, judge, measure, nearest_pairs, table
+from flowerdiff.metrics.report import (
+    Row,
+    copies_found,
+    denoised,
+    judge,
+    measure,
+    nearest_pairs,
+    table,
+)
 from flowerdiff.metrics.score import Score
 from flowerdiff.metrics.weights import BadWeights, MissingWeights
 
 __all__ = [
     "BadWeights", "Extractor", "Features", "Measured", "Memorisation", "MissingExtra",
     "MissingWeights", "Nearest", "Quality", "Recogniser", "Row", "RunningFID", "RunningIS",
-    "RunningKID", "RunningQuality", "Score", "brisque", "cnn_iqa", "copies_found", "diversity",
-    "efficientnet_lite0", "efficientnet_lite0_logits", "fid", "inception", "inception_logits",
-    "inception_score", "judge", "kid", "measure", "memorisation", "nearest", "nearest_pairs",
-    "niqe", "recognition", "require_extra", "table", "train_recogniser",
+    "RunningKID", "RunningQuality", "Score", "brisque", "cnn_iqa", "copies_found", "denoised",
+    "denoising_error", "diversity", "efficientnet_lite0", "efficientnet_lite0_logits", "fid",
+    "inception", "inception_logits", "inception_score", "judge", "kid", "measure", "memorisation",
+    "nearest", "nearest_pairs", "niqe", "recognition", "require_extra", "table", "train_recogniser",
 ]  # fmt: skip

@@ -139,6 +139,14 @@ def table(rows: list[Row], found: Memorisation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def denoised(train: Score, validation: Score) -> str:
+    """What `denoising_error` says of two sets of images, as a paragraph."""
+    return (
+        f"Denoising error: {_cell(train)}, of training images; {_cell(validation)}, of validation "
+        "images. A model that knows its training images by heart denoises them better.\n"
+    )
+
+
 def _cell(score: Score) -> str:
     interval = " [{:.3g}, {:.3g}]".format(*score.interval) if score.interval else ""
     return f"{score.value:.3g}{interval}, n = {score.n:,}"
