@@ -1,17 +1,18 @@
 """Which settings make the most of a CPU minute? Short runs of equal cost, one setting changed each.
 
-    python tools/search.py --source FILE.parquet --out DIR          run what is missing, and write
-    python tools/search.py --source FILE.parquet --out DIR wider    these runs alone
-    python tools/search.py --out DIR --table docs/results/search.md    the table of what is there
+    python tools/search.py FILE.parquet --scratch DIR            run what is missing
+    python tools/search.py FILE.parquet --scratch DIR wider x0   these runs alone
 
 Every run costs the CPU time of `--minutes` of the first one. How many steps that makes is measured
-beforehand, all settings in turn in one go, in CPU seconds of one thread: other work on the machine
-hardly counts. Then each run is `flowerdiff train` and `flowerdiff evaluate`. In DIR/NAME: the run's
-folder, its TOML file, and the scores. Stop it at any time; what is done is not done again.
+once, all settings in turn in one go, in CPU seconds of one thread: other work on the machine hardly
+counts. Then each run is `flowerdiff train` and `flowerdiff evaluate`, in DIR/NAME. What came out is
+in docs/results/search.json. Stop it at any time, and go on on another machine: what is done is not
+done again, and what is not gets the steps that were measured in the beginning.
 """
 
 import argparse
 import json
+import platform
 import shutil
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from flowerdiff.run import train_run
 from flowerdiff.schedule import cosine_schedule
 from flowerdiff.training import TrainConfig, train
 
+RESULTS = Path(__file__).resolve().parents[1] / "docs/results/search.json"
 SAMPLES = 510
 BASE = {
     "size": 32,
@@ -124,92 +126,93 @@ def steps_timed(fields: dict) -> Iterator[float]:
         began = time.process_time()
 
 
-def seconds_per_step(out: Path, rounds: int = 5, warm: int = 3, steps: int = 8) -> dict[str, float]:
-    """CPU seconds of a step by `kind`, all kinds in turn; kept in DIR/rates.json."""
-    file = out / "rates.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
-    if known.keys() >= {kind(name) for name in RUNS}:
-        return known
-    timers, times = {}, {}
-    for name in RUNS:
-        if kind(name) not in timers:
-            timers[kind(name)] = steps_timed(settings(name))
-            times[kind(name)] = []
+def seconds_per_step(rounds: int = 5, warm: int = 3, steps: int = 8) -> dict[str, float]:
+    """CPU seconds of a step by `kind`, all kinds in turn."""
+    timers = {kind(name): steps_timed(settings(name)) for name in RUNS}
+    times = {key: [] for key in timers}
     for timer in timers.values():
         for _ in range(warm):
             next(timer)
     for _ in range(rounds):
         for key, timer in timers.items():
             times[key] += [next(timer) for _ in range(steps)]
-    rates = {key: median(values) for key, values in times.items()}
-    file.write_text(json.dumps(rates, indent=1) + "\n")
-    return rates
+    return {key: median(values) for key, values in times.items()}
 
 
-def run_one(name: str, source: str, out: Path, minutes: float, rates: dict[str, float]) -> None:
-    """Train and evaluate, and write DIR/NAME/row.json."""
-    folder, changes, fields = out / slug(name), RUNS[name], settings(name)
-    if (folder / "row.json").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for needed in {"after", "of"} & changes.keys():
-        run_one(changes[needed], source, out, minutes, rates)
-    rate, batch = rates[kind(name)], fields["train"]["batch_size"]
-    steps = round(60 * minutes * changes.get("cost", 1) / rate)
-    row = {"settings": fields, "steps": steps, "images": steps * batch}
-    row |= {"images_per_second": round(batch / rate, 1)}
-    if "of" in changes:
-        model = out / slug(changes["of"]) / changes["model"]
-    else:
-        model = folder / "model.safetensors"
-        row |= {"cpu_seconds": trained(name, source, folder, steps)}
-    features = out / f"real-{fields['size']}"  # of the real images: the same for all of one size
+def begun(minutes: float) -> dict:
+    """The results so far; in the beginning, how long a step takes."""
+    if RESULTS.exists():
+        return json.loads(RESULTS.read_text())
+    results = {
+        "minutes": minutes,
+        "samples": SAMPLES,
+        "command": "python tools/search.py FILE --scratch DIR",
+        "machine": f"{platform.machine()}, one thread, torch {torch.__version__}",
+        "seconds_per_step": seconds_per_step(),
+        "runs": {},
+    }
+    written(results)
+    return results
+
+
+def written(results: dict) -> None:
+    in_order = {name: results["runs"][name] for name in RUNS if name in results["runs"]}
+    RESULTS.write_text(json.dumps(results | {"runs": in_order}, indent=1) + "\n")
+
+
+def steps_of(name: str, results: dict) -> int:
+    """How many steps a run takes for what it may cost."""
+    seconds = 60 * results["minutes"] * RUNS[name].get("cost", 1)
+    return round(seconds / results["seconds_per_step"][kind(name)])
+
+
+def run_one(name: str, source: str, scratch: Path, results: dict) -> None:
+    """Train, evaluate, and write down what came out."""
+    fields = settings(name)
+    batch = fields["train"]["batch_size"]
+    model, seconds = trained(name, source, scratch, results)
+    folder = scratch / slug(name)
+    features = scratch / f"real-{fields['size']}"  # of real images: the same for all of one size
     features.mkdir(exist_ok=True)
     for known in features.iterdir():
         shutil.copy(known, folder)
     evaluate(Evaluation(str(model), source, n=SAMPLES), folder)
     for known in folder.glob("real-*.safetensors"):
         shutil.move(known, features / known.name)
-    shutil.rmtree(folder / "samples")
-    (folder / "row.json").write_text(json.dumps({"name": name} | row, indent=1) + "\n")
+    found = json.loads((folder / "scores.json").read_text())
+    scores = {row["samples"]["name"]: row["samples"] for row in found["scores"]}
+    scores["denoising error"] = found["denoising"]["validation"]
+    names = ("KID", "recognition top-1", "recognition top-5", "denoising error")
+    results["runs"][name] = {
+        "settings": fields,
+        "images": steps_of(name, results) * batch,
+        "images_per_second": round(batch / results["seconds_per_step"][kind(name)], 1),
+        "cpu_seconds": seconds,
+        "scores": {n: [scores[n]["value"], *scores[n]["interval"]] for n in names},
+        "machine": found["machine"],
+        "made": found["made"],
+    }
+    written(results)
 
 
-def trained(name: str, source: str, folder: Path, steps: int) -> int:
-    """Run one training; returns the CPU seconds that it took."""
-    changes = RUNS[name]
-    fields = {"out": str(folder), "source": source} | settings(name) | {"sample_every": steps}
+def trained(name: str, source: str, scratch: Path, results: dict) -> tuple[Path, int]:
+    """The model file of a run, made if it is not there, and the CPU seconds that it took."""
+    changes, folder = RUNS[name], scratch / slug(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    if "of" in changes:
+        _, seconds = trained(changes["of"], source, scratch, results)
+        return scratch / slug(changes["of"]) / changes["model"], seconds
+    fields = {"out": str(folder), "source": source} | settings(name)
+    steps = steps_of(name, results)
+    fields["sample_every"] = steps
     fields["train"] |= {"steps": steps, "decay": round(steps * changes.get("decay", 0))}
     if "after" in changes:
-        fields["start_from"] = str(folder.parent / slug(changes["after"]) / "model.safetensors")
-    config = folder.parent / f"{slug(name)}.toml"
+        fields["start_from"], _ = map(str, trained(changes["after"], source, scratch, results))
+    config = scratch / f"{slug(name)}.toml"
     config.write_text(toml(fields))
-    began = time.process_time()
-    train_run(config)
-    return round(time.process_time() - began)
-
-
-def table(out: Path) -> str:
-    """What is there so far, in Markdown."""
-    lines = [
-        "| what is different | px | images/s | images seen | KID | top-1 / top-5 |",
-        "|---|---|---|---|---|---|",
-    ]
-    machines = set()
-    for name in RUNS:
-        folder = out / slug(name)
-        if not (folder / "row.json").exists():
-            continue
-        row = json.loads((folder / "row.json").read_text())
-        results = json.loads((folder / "scores.json").read_text())
-        scores = {s["samples"]["name"]: s["samples"] for s in results["scores"]}
-        kid, (low, high) = scores["KID"]["value"], scores["KID"]["interval"]
-        top = [f"{100 * scores[f'recognition top-{k}']['value']:.0f} %" for k in (1, 5)]
-        machines.add(f"{results['machine']}, torch {results['versions']['torch']}")
-        lines.append(
-            f"| {name} | {row['settings']['size']} | {row['images_per_second']:.0f} "
-            f"| {row['images']:,} | {kid:.3f} [{low:.3f}, {high:.3f}] | {' / '.join(top)} |"
-        )
-    return "\n".join([*lines, "", f"On {'; '.join(sorted(machines))}.", ""])
+    train_run(config)  # which goes on from where it was, and does nothing if it was at the end
+    log = (folder / "log.jsonl").read_text().splitlines()
+    return folder / "model.safetensors", round(json.loads(log[-1])["cpu_seconds"])
 
 
 def slug(name: str) -> str:
@@ -218,18 +221,14 @@ def slug(name: str) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", help="real flowers with the splits train and validation")
     parser.add_argument("names", nargs="*", choices=[[], *RUNS], metavar="RUN")
-    parser.add_argument("--source")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--table", type=Path, help="write the table of what is there, run nothing")
-    arguments = parser.parse_args()
-    if arguments.table:
-        arguments.table.write_text(table(arguments.out))
-        raise SystemExit
+    asked = parser.parse_args()
     torch.set_num_threads(1)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    rates = seconds_per_step(arguments.out)
-    for name in arguments.names or RUNS:
-        print(name, flush=True)
-        run_one(name, arguments.source, arguments.out, arguments.minutes, rates)
+    results = begun(asked.minutes)
+    for name in asked.names or RUNS:
+        if name not in results["runs"]:
+            print(name, flush=True)
+            run_one(name, asked.source, asked.scratch, results)
