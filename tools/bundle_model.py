@@ -3,6 +3,9 @@
     flowerdiff evaluate --model runs/flowers64/model.safetensors --source FILE --out EVALUATION
     python tools/bundle_model.py flowers64 runs/flowers64/model.safetensors \
         --runs runs/flowers64-first runs/flowers64 --scores EVALUATION/scores.json
+
+With --after the first of these runs began with the weights of a model that is in the package: its
+card's parts come first in the new one, and its learning curve stays; theirs is curve-on.png.
 """
 
 import argparse
@@ -15,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from flowerdiff.checkpoint import WEIGHTS, load_model, save_model
+from flowerdiff.checkpoint import WEIGHTS, load_model, load_pretrained, save_model
 from flowerdiff.pixels import save_png
 from flowerdiff.run import sample_grid
 
@@ -66,7 +69,10 @@ def measured(scores: dict) -> dict[str, str]:
         f"{len(copies['suspects'])} are nearer to one than all but 0.1 % of new real photographs "
         f"({copies['expected']:.1f} expected by chance)"
     )
-    return {"how": f"{how}, features of {scores['features']}"} | rows | {"copies": found}
+    errors = {
+        f"denoising error, {split}": words(score) for split, score in scores["denoising"].items()
+    }
+    return {"how": f"{how}, features of {scores['features']}"} | rows | errors | {"copies": found}
 
 
 def card_text(name: str, card: dict) -> str:
@@ -90,7 +96,7 @@ follows (80 epochs of 2,346 images, 128 px, {PAPER_BUDGET:,} in all).
 |---|---|---|---|
 {parts}
 
-The learning curve is in `docs/results/{name}/curve.png`, samples that nobody picked in
+The learning curve is in `docs/results/{name}`, samples that nobody picked in
 `docs/results/{name}/samples.png` (seeds 0, 1, 2, ... for labels spread over the classes; DDIM,
 25 steps, w = 1), and four of every class in `docs/results/{name}/classes.webp`.
 
@@ -107,10 +113,11 @@ are not Inception's features: they do not compare with published scores.
 """
 
 
-def plot_curve(runs: dict[Path, int | None], path: Path) -> None:
-    """Loss against images seen, the runs (folder: last step) one after the other."""
+def plot_curve(runs: dict[Path, int | None], path: Path, before: int) -> None:
+    """Loss against images seen, the runs (folder: last step) one after the other; `before`: images
+    that were seen before the first of them.
+    """
     figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
-    before = 0
     for folder, steps in runs.items():
         rows = logged(folder, steps)
         axes.plot(
@@ -132,12 +139,14 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="the model file of the last run")
     parser.add_argument("--runs", type=Path, nargs="+", help="the folders of all runs, in order")
     parser.add_argument("--scores", type=Path, required=True, help="from flowerdiff evaluate")
+    parser.add_argument("--after", help="a bundled model whose weights the first run began with")
     parser.add_argument("--machine", default="two CPU cores")
     args = parser.parse_args()
 
     model = load_model(args.model)
     runs = dict.fromkeys(args.runs) | {args.runs[-1]: model.card["steps"]}
-    stages = [stage(folder, steps) for folder, steps in runs.items()]
+    earlier = load_pretrained(args.after).card["stages"] if args.after else []
+    stages = earlier + [stage(folder, steps) for folder, steps in runs.items()]
     parameters = sum(p.numel() for p in model.net.parameters())
     card = {
         "net": f"{type(model.net).__name__}, {parameters / 1e6:.1f} M parameters",
@@ -161,7 +170,8 @@ def main() -> None:
 
     results = ROOT / "docs" / "results" / args.name
     results.mkdir(parents=True, exist_ok=True)
-    plot_curve(runs, results / "curve.png")
+    curve = "curve-on.png" if args.after else "curve.png"
+    plot_curve(runs, results / curve, sum(s["images"] for s in earlier))
     save_png(results / "samples.png", sample_grid(model, n=36))
     print(json.dumps(card, indent=2))
 

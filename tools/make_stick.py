@@ -126,11 +126,14 @@ def wanted(project: dict, extras: Iterable[str]) -> list[str]:
 
 
 def course_files(root: Path = ROOT) -> list[Path]:
-    """The repository as it is on the disk, without what git is told to leave alone."""
+    """The repository as it is on the disk, without what git is told to leave alone, and without
+    the training runs, which only those need who train on.
+    """
     which = ["-z", "--cached", "--others", "--exclude-standard"]
     listing = ["git", "-C", str(root), "ls-files", *which]
     names = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
-    return [Path(name) for name in names.split("\0") if name and (root / name).is_file()]
+    files = [Path(name) for name in names.split("\0") if name and (root / name).is_file()]
+    return [file for file in files if file.parts[0] != "runs"]
 
 
 def lay_out(stick: Path, site: Path, pythons: str, needs: str) -> None:
