@@ -289,6 +289,6 @@ def test_inception_is_the_published_net(made_inception, monkeypatch):
     classes = inception_logits()(images)
     torch.testing.assert_close(classes.values, logits, rtol=1e-4, atol=1e-5)
     with pytest.warns(UserWarning, match="1,008 classes from 3 images"):
-        assert 1 <= inception_score(classes).value <= 3
+        assert 1 - 1e-9 <= inception_score(classes).value <= 3  # rounded in another way on each CPU
     with pytest.raises(TypeError, match="to_uint8"):
         inception()(images / 127.5 - 1)
