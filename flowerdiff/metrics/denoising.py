@@ -23,12 +23,12 @@ def denoising_error(
     labels: Tensor,
     device: torch.device | str = "cpu",
 ) -> Score:
-    """Mean of min(1, 5 / SNR) (eps - eps_hat)^2: the training loss with the weights of min-SNR,
-    whatever the net predicts (Hang et al. 2023, arXiv:2303.09556, eq. (11), over gamma = 5).
+    """Mean of min(1, 5 / SNR) (eps - eps_hat)^2: the training loss with the weights of min-SNR
+    (gamma = 5; Hang et al. 2023, arXiv:2303.09556), whatever the net was trained to predict.
 
-    images uint8 (N, 3, S, S), labels long (N,). Image i of any set of N gets the same times and the
-    same noise, so models compare on it to the last digits. A model that knows its training images
-    by heart has a smaller error on these than on images that it has never seen.
+    images uint8 (N, 3, S, S), labels long (N,). Image i of a set gets the same times and the same
+    noise each time: what differs between two models is no luck. A model that knows its training
+    images by heart has a smaller error on these than on images that it has never seen.
     """
     rng = torch.Generator().manual_seed(0)
     errors = []
