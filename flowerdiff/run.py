@@ -126,8 +126,11 @@ class RunFolder:
         save_png(self.path / "samples" / f"{progress.step:07d}.png", sample_grid(models[0]))
 
     def model(self, net: torch.nn.Module, progress: Progress) -> FlowerModel:
+        source = self.flowers.source
+        if Path(source).exists():  # of a path only its end: the machine's folders are its own
+            source = Path(source).name
         card = {
-            "data": f"{self.flowers.source}: {len(self.flowers)} images at {self.run.size} px",
+            "data": f"{source}: {len(self.flowers)} images at {self.run.size} px",
             "steps": progress.step,
             "images_seen": progress.images,
             "hours": round((self.seconds_before + progress.seconds) / 3600, 2),

@@ -11,9 +11,12 @@ from PIL import Image
 from flowerdiff import cli
 from flowerdiff.checkpoint import load_model, load_pretrained
 from flowerdiff.cli import main
+from flowerdiff.data import Flowers
+from flowerdiff.garden import garden
 from flowerdiff.pixels import to_uint8
-from flowerdiff.run import read_run
+from flowerdiff.run import Run, read_run, train_flowers
 from flowerdiff.sampling import ddim, noise
+from flowerdiff.training import TrainConfig
 
 RUN = """
 out = "{out}"
@@ -124,6 +127,17 @@ def test_a_mistake_in_the_config_is_named(tmp_path, change, message):
     path.write_text('out = "x"\nsource = "garden"\nsize = 16\n' + change)
     with pytest.raises(ValueError, match=message):
         read_run(path)
+
+
+def test_a_trained_model_says_what_it_saw_and_not_in_which_folder_it_lay(tmp_path):
+    file = tmp_path / "flowers.parquet"
+    file.touch()
+    flowers = Flowers(*garden(1, 16, 0)[:2], ["a"] * 18, str(file))
+    net = {"channels": [16, 16], "blocks": [1, 1], "embedding": 16}
+    run = Run(str(tmp_path / "run"), str(file), 16, TrainConfig(steps=1), net=net)
+    model = load_model(train_flowers(run, flowers) / "model.safetensors")
+    assert model.card["data"] == f"flowers.parquet: {len(flowers)} images at 16 px"
+    assert str(tmp_path) not in repr(model.card)
 
 
 def test_weights_lists_and_prints_the_card(capsys):
