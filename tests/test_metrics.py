@@ -39,8 +39,10 @@ from flowerdiff.metrics import (
     train_recogniser,
     weights,
 )
-from flowerdiff.pixels import save_png
+from flowerdiff.mixture import Mixture
+from flowerdiff.pixels import from_uint8, save_png
 from flowerdiff.schedule import cosine_schedule
+from flowerdiff.training import loss_weight
 from flowerdiff.unet import CompactConfig, CompactUNet
 
 
@@ -318,16 +320,11 @@ def test_memorisation_knows_what_chance_would_do():
 
 
 def exact_noise(schedule, images):
-    """The model that knows these images, and nothing else, by heart."""
-
-    def model(x_t, t, y):
-        ab = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
-        x0 = images.float() / 127.5 - 1
-        eps = (x_t[:, None] - ab[:, None].sqrt() * x0) / (1 - ab[:, None]).sqrt()  # (B, N, 3, S, S)
-        likely = (-0.5 * eps.flatten(2).square().sum(2)).softmax(1)  # (B, N)
-        return (likely[..., None, None, None] * eps).sum(1)
-
-    return model
+    """The model that knows these images, and nothing else, by heart: a mixture of N points."""
+    n = len(images)
+    mixture = Mixture(from_uint8(images).flatten(1), torch.zeros(n), torch.full((n,), 1 / n))
+    eps_hat = mixture.eps_model(schedule)
+    return lambda x_t, t, y: eps_hat(x_t.flatten(1), t).view_as(x_t)
 
 
 def test_denoising_error_is_the_training_loss_of_min_snr():
@@ -337,7 +334,7 @@ def test_denoising_error_is_the_training_loss_of_min_snr():
     truth = exact_noise(schedule, images[:1])
     assert denoising_error(truth, schedule, images, labels).value == pytest.approx(0, abs=1e-6)
     wrong = denoising_error(lambda x_t, t, y: truth(x_t, t, y) + 0.5, schedule, images, labels)
-    weight = (5 / schedule.snr(torch.arange(1, 81))).clamp(max=1).mean().item()
+    weight = loss_weight(schedule, torch.arange(1, 81), "eps", 5.0).mean().item()
     assert wrong.value == pytest.approx(0.25 * weight, rel=0.05)  # of times drawn at random
     blind = denoising_error(lambda x_t, t, y: 0 * x_t, schedule, images, labels)
     assert blind.value == pytest.approx(weight, rel=0.05)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from flowerdiff.metrics.distribution import Z95
 from flowerdiff.metrics.score import Score
 from flowerdiff.pixels import from_uint8
 from flowerdiff.schedule import Schedule
@@ -45,8 +46,8 @@ def denoising_error(
             error += weight * (eps - eps_hat).square().flatten(1).mean(1) / TIMES
         errors.append(error)
     error = torch.cat(errors)
-    value, spread = error.mean().item(), 1.96 * error.std().item() / len(error) ** 0.5
+    value, half = error.mean().item(), Z95 * error.std().item() / len(error) ** 0.5
     return Score(
-        "denoising error", value, (value - spread, value + spread), len(error), None,
+        "denoising error", value, (value - half, value + half), len(error), None,
         f"eps, {TIMES} times per image",
     )  # fmt: skip
