@@ -7,7 +7,8 @@ Every run costs the CPU time of `--minutes` of the first one. How many steps tha
 once, all settings in turn in one go, in CPU seconds of one thread: other work on the machine hardly
 counts. Then each run is `flowerdiff train` and `flowerdiff evaluate`, in DIR/NAME. What came out is
 in docs/results/search.json. Stop it at any time, and go on on another machine: what is done is not
-done again, and what is not gets the steps that were measured in the beginning.
+done again, and what is not gets the steps that were measured in the beginning. A run takes one
+core: a second process with names of its own, begun when the file is there, halves the time.
 """
 
 import argparse
@@ -139,10 +140,12 @@ def seconds_per_step(rounds: int = 5, warm: int = 3, steps: int = 8) -> dict[str
     return {key: median(values) for key, values in times.items()}
 
 
-def begun(minutes: float) -> dict:
-    """The results so far; in the beginning, how long a step takes."""
-    if RESULTS.exists():
-        return json.loads(RESULTS.read_text())
+def so_far() -> dict:
+    return json.loads(RESULTS.read_text())
+
+
+def begin(minutes: float) -> None:
+    """Measure how long a step takes: the results without any run."""
     results = {
         "minutes": minutes,
         "samples": SAMPLES,
@@ -152,7 +155,6 @@ def begun(minutes: float) -> dict:
         "runs": {},
     }
     written(results)
-    return results
 
 
 def written(results: dict) -> None:
@@ -183,7 +185,7 @@ def run_one(name: str, source: str, scratch: Path, results: dict) -> None:
     scores = {row["samples"]["name"]: row["samples"] for row in found["scores"]}
     scores["denoising error"] = found["denoising"]["validation"]
     names = ("KID", "recognition top-1", "recognition top-5", "denoising error")
-    results["runs"][name] = {
+    row = {
         "settings": fields,
         "images": steps_of(name, results) * batch,
         "images_per_second": round(batch / results["seconds_per_step"][kind(name)], 1),
@@ -192,7 +194,8 @@ def run_one(name: str, source: str, scratch: Path, results: dict) -> None:
         "machine": found["machine"],
         "made": found["made"],
     }
-    written(results)
+    results = so_far()  # with what another process has found meanwhile
+    written(results | {"runs": results["runs"] | {name: row}})
 
 
 def trained(name: str, source: str, scratch: Path, results: dict) -> tuple[Path, int]:
@@ -227,8 +230,9 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=5.0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    results = begun(asked.minutes)
+    if not RESULTS.exists():
+        begin(asked.minutes)
     for name in asked.names or RUNS:
-        if name not in results["runs"]:
+        if name not in so_far()["runs"]:
             print(name, flush=True)
-            run_one(name, asked.source, asked.scratch, results)
+            run_one(name, asked.source, asked.scratch, so_far())
