@@ -390,7 +390,7 @@ def test_the_command_measures_and_goes_on(tmp_path, model_file, small, monkeypat
     assert len(results["notes"]) == 2  # FID over 48 features of 40 samples, and of 36 real images
     assert str(tmp_path) not in (out / "scores.json").read_text() + (out / "scores.md").read_text()
     with Image.open(out / "nearest.png") as picture:
-        assert picture.size == (8 * 36 + 4, 8 * 36 + 4)
+        assert picture.size == (8 * 36 + 4, 2 * (20 + 4 * 36 + 4))
     assert "| KID ↓ |" in capsys.readouterr().out
 
     drew = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from flowerdiff.metrics.copies import CLOSEST, Memorisation, Nearest, picture
@@ -97,25 +99,33 @@ def copies_found(found: Memorisation) -> dict:
 def nearest_pairs(
     found: Memorisation, samples: Tensor, train: Tensor, validation: Tensor
 ) -> Tensor:
-    """The closest pairs, uint8 (3, H, W): a sample and its nearest training image, then a new real
-    image and its nearest, and so on, two of each in a row. The others: uint8 (N, 3, S, S).
+    """The closest pairs, uint8 (3, H, W): samples, to the right of each the training image nearest
+    to it; and below them the same of new real images. The others: uint8 (N, 3, S, S).
 
     The picture shows real photographs if `train` does.
     """
 
-    def closest(near: Nearest, images: Tensor, order: Tensor) -> list[Tensor]:
-        return [
+    def closest(title: str, near: Nearest, images: Tensor, order: Tensor) -> Tensor:
+        pairs = [
             torch.stack([images[i], picture(train, near.index[i], near.mirrored[i])])
             for i in order[:PAIRS]
         ]
+        large = torch.cat(pairs).repeat_interleave(2, -1).repeat_interleave(2, -2)  # for our eyes
+        sheet = grid(large, columns=8, pad=4)
+        return torch.cat([_text(title, sheet.shape[-1]), sheet], dim=1)
 
-    order = found.validation.distance.argsort()
-    order = order[~found.validation.same[order]]
-    left = closest(found.samples, samples, found.samples.distance.argsort())
-    right = closest(found.validation, validation, order)
-    rows = torch.cat([torch.cat(pair) for pair in zip(left, right, strict=False)])
-    large = rows.repeat_interleave(2, -1).repeat_interleave(2, -2)  # pixels that an eye can tell
-    return grid(large, columns=8, pad=4)
+    order, new = found.samples.distance.argsort(), found.validation.distance.argsort()
+    new = new[~found.validation.same[new]]
+    above = closest("samples | nearest training images", found.samples, samples, order)
+    below = closest("new real images | nearest training images", found.validation, validation, new)
+    return torch.cat([above, below], dim=1)
+
+
+def _text(line: str, width: int) -> Tensor:
+    """A line of text, uint8 (3, 20, width)."""
+    page = Image.new("RGB", (width, 20), "white")
+    ImageDraw.Draw(page).text((4, 4), line, "black", ImageFont.load_default(13))
+    return torch.from_numpy(np.array(page)).permute(2, 0, 1)
 
 
 def table(rows: list[Row], found: Memorisation) -> str:
