@@ -765,7 +765,7 @@ for who, share in {
 # three cells again: there nearly all pieces look at the same few, whatever they are themselves.
 #
 # > **Predict.** We switch all four attentions of the model off. How much does the loss grow on
-# > these three flowers: hardly, by a third, tenfold?
+# > these three flowers: hardly, by half, tenfold?
 
 # %%
 from contextlib import contextmanager
@@ -796,7 +796,7 @@ for t in (50, 200, 400, 600):
     print(f" (+{without / model_loss(t) - 1:.0%})")
 
 # %% [markdown]
-# By a third, in the middle of the way; much less near the end, at $t = 50$, where there is only
+# By a half, in the middle of the way; much less near the end, at $t = 50$, where there is only
 # fine grain left to tell. So attention does a good deal, and convolutions do most. (This net has
 # learned to rely on it. One that never had any might have learned to do without: section 7.)
 #
@@ -804,7 +804,7 @@ for t in (50, 200, 400, 600):
 #
 # - *Measured here*: it sees the whole picture; it has 30 times the parameters; it does 4.7 times
 #   the work for each picture. In *another* net, attention connects what is alike, and without it
-#   the loss is up to a third higher.
+#   the loss is up to a half higher.
 # - *Measured by the paper*: the same number of epochs took four times as long (2:12 h against 0:33
 #   h), and of its three scores of quality one got a little better and two a little worse.
 # - *Argued*: "attention layers and additional convolutions can improve the model inference". The

@@ -398,7 +398,7 @@ for w in (0.0, 2.0, 4.0):
     print(f"w = {w:g}: {share:.1%} out of range; clipping changes a pixel by {change:.1f} of 255")
 
 # %% [markdown]
-# Hardly any at $w = 0$, and a seventh at $w = 4$, which exaggerates. The pictures change little:
+# Hardly any at $w = 0$, and a fifth at $w = 4$, which exaggerates. The pictures change little:
 # this model can do without. It was trained to predict $v$ (lesson 03), and its $\hat x_0$ comes out
 # in range by itself. Many models predict $\varepsilon$, as Ho's and those of lesson 07 do. There
 # $\hat x_0$ is worked out by a *division*:
@@ -811,15 +811,15 @@ race
 # Move the slider. With 5 steps, DDIM and DPM-Solver++ draw the right flower through frosted glass.
 # Their first step alone goes from pure noise to $\lambda = -1.1$, and takes all large forms and
 # colours from one look. By eye they need 50 steps, and with times even in $\lambda$ ten are enough:
-# closer to the exact picture than 50 steps of DDIM! (Beyond 25 it gets no better: the step from $T$
-# to $\lambda = -4$ remains as long as it is.)
+# closer to the exact picture than 50 steps of DDIM! (Beyond 25 it hardly gets better: the step from
+# $T$ to $\lambda = -4$ remains as long as it is.)
 #
 # Is it the solver, or the times? With 10 steps evenly in $t$ the better solver changes almost
-# nothing (0.242, 0.229). The times alone nearly halve DDIM's error (0.140), and with *them* the
-# better solver makes it a quarter of that (0.039). In the plane these times made DDIM worse: there,
-# all that is to be decided is which petal, in the middle of the walk. A flower has something to
-# decide at every $t$, from the large forms to the finest grain. So do not choose times by the plane
-# alone.
+# nothing (0.234, 0.219). The times alone take more than a third off DDIM's error (0.144), and with
+# *them* the better solver makes it less than a third of that (0.044). In the plane these times made
+# DDIM worse: there, all that is to be decided is which petal, in the middle of the walk. A flower
+# has something to decide at every $t$, from the large forms to the finest grain. So do not choose
+# times by the plane alone.
 #
 # And DDPM? Its distance *grows*. That is no error: its dice make another flower of the same noise,
 # and the sharper that becomes, the farther it is from the exact one. With 5 and 10 steps it is
@@ -855,17 +855,16 @@ stops = [walk[i] for i in (1, 2, 4, 6, 9)]
 picture(
     [to_uint8(go_on(step.x_t, step.t, "oxeye daisy", steps=20)[0]) for step in stops],
     "A walk that began as a sunflower and goes on as an oxeye daisy. From t = 768 a white daisy, "
-    "from 736 a pale one with a blurred heart, from 672 a dark heart and a yellow one side by side "
-    "among pale yellow petals, from 608 and 512 a pale sunflower.",
+    "from 736 a pale one with a blurred heart. From 672, 608 and 512 a dull sunflower with a small "
+    "dark heart; its lower petals are long and pale.",
     labels=[f"daisy from t = {step.t}" for step in stops],
     columns=5,
 )
 
 # %% [markdown]
-# In the first one or two steps it may still become anything. At 672 it is of two minds: the dark
-# heart of the sunflower is in $x_t$ by then, and the model draws a daisy's beside it. From 608 on
-# it is too late for another flower: what the model sees in $x_t$ counts more than what it is told,
-# and the label has only the petals to work on.
+# In the first one or two steps it may still become anything. From 672 on it is too late for another
+# flower. The dark heart of the sunflower is in $x_t$ by then, and what the model sees in $x_t$
+# counts more than what it is told. The label has only the petals to work on.
 #
 # Now the **noise**: take a finished flower, noise it to some $t$ again, with other noise than it
 # came from, and walk down again.

@@ -882,7 +882,7 @@ picture(
 #   "new", the smallest distance is 0, and nobody is ever a suspect. `memorisation` leaves them out.
 # - **Your eyes** have the last word, on the nearest pairs.
 #
-# (The course's own model: of 510 samples none is a training photograph, and none is a suspect.
+# (The course's own model: of 2,040 samples none is a training photograph, and none is a suspect.
 # `flowerdiff evaluate` measured it, and the model's card says so.)
 
 # %% [markdown]

@@ -348,12 +348,12 @@ from flowerdiff.draw import draw as draw_with
 from flowerdiff.study.audit import wrapped
 
 model = load_pretrained()  # the course's own, for pictures that are worth looking at
-names = ["sunflower", "water lily", "passion flower", "rose", "hibiscus"]
+names = ["water lily", "sunflower", "passion flower", "rose", "hibiscus"]
 floats = draw_with(model, range(5), torch.tensor([model.label(n) for n in names]), steps=12)
 notes["2 · range: the lowest value that a metric gets"] = floats.min(), 0.0
 picture(
     [*to_uint8(floats), *wrapped(floats)],
-    "A sunflower, a pink water lily, a passion flower, a rose and a hibiscus. Above as people saw "
+    "A pale water lily, a sunflower, a passion flower, a rose and a hibiscus. Above as people saw "
     "them. Below as FID and IS got them: whatever is darker than the middle has jumped to pink, "
     "blue and green patches with hard edges.",
     labels=["for the eye"] * 5 + ["for FID, IS"] * 5,

@@ -118,16 +118,19 @@ def plot_curve(runs: dict[Path, int | None], path: Path, before: int) -> None:
     that were seen before the first of them.
     """
     figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    losses = []
     for folder, steps in runs.items():
         rows = logged(folder, steps)
+        losses += [row["loss"] for row in rows]
         axes.plot(
             [before + r["images"] for r in rows], [r["loss"] for r in rows], label=folder.name
         )
         before += rows[-1]["images"]
     axes.set(xlabel="images seen", ylabel="squared error in v (training)", yscale="log")
-    ticks = [0.1, 0.12, 0.15, 0.2, 0.3, 0.5]
+    ticks = [0.1, 0.11, 0.12, 0.15, 0.2, 0.3, 0.5]
     axes.set_yticks(ticks, ticks)
     axes.set_yticks([], minor=True)
+    axes.set_ylim(0.95 * min(losses), 1.05 * max(losses))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend()
     figure.savefig(path, dpi=120)

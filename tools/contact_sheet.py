@@ -4,8 +4,8 @@
     python tools/contact_sheet.py flowers64 --real ../flowers.parquet --out /tmp/sheets
 
 Nobody picks: seeds 0 to 3 for every class, DDIM, 25 steps, w = 1; and seeds 0 to 47 without a
-class. With --real four photographs of each class stand beside its samples, and the sheet goes to
---out, outside the project, for the photographs may not be published.
+class. With --real there is one sheet more, with four photographs of each class beside its samples;
+it goes to --out, outside the project, for the photographs may not be published.
 """
 
 import argparse
@@ -56,24 +56,26 @@ def main() -> None:
     parser.add_argument("--real", help="real flowers of the same classes")
     parser.add_argument("--out", type=Path, help="with --real: a folder outside the project")
     asked = parser.parse_args()
-    out = asked.out or ROOT / "docs/results" / asked.model
-    if asked.real and out.resolve().is_relative_to(ROOT):
+    if asked.real and (not asked.out or asked.out.resolve().is_relative_to(ROOT)):
         parser.error(f"photographs may not be published: give an --out outside {ROOT}")
 
     model = load_pretrained(asked.model)
     names = list(model.class_names)
     rows = [samples(model, label) for label in tqdm(range(len(names)), unit="class")]
+    labels = torch.full((ANY,), model.null_label)
+    any_flower = grid(to_uint8(draw(model, range(ANY), labels, w=-1)), columns=12)
+    out = ROOT / "docs/results" / asked.model
+    save(out / "classes.webp", sheet(names, rows))
+    save(out / "any-flower.webp", Image.fromarray(any_flower.permute(1, 2, 0).numpy()))
     if asked.real:
         flowers = load_flowers(asked.real, size=model.image_size, split="train")
-        rows = [torch.cat([row, photographs(flowers, i)]) for i, row in enumerate(rows)]
-    out.mkdir(parents=True, exist_ok=True)
-    sheet(names, rows).save(out / "classes.webp", quality=88, method=6)
-    if not asked.real:
-        labels = torch.full((ANY,), model.null_label)
-        any_flower = grid(to_uint8(draw(model, range(ANY), labels, w=-1)), columns=12)
-        Image.fromarray(any_flower.permute(1, 2, 0).numpy()).save(
-            out / "any-flower.webp", quality=88, method=6
-        )
+        beside = [torch.cat([row, photographs(flowers, i)]) for i, row in enumerate(rows)]
+        save(asked.out / "classes.webp", sheet(names, beside))
+
+
+def save(path: Path, page: Image.Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.save(path, quality=88, method=6)
 
 
 if __name__ == "__main__":
