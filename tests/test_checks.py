@@ -563,6 +563,28 @@ def test_one_source_makes_a_stub_and_a_solution(builder, tmp_path):
     assert title == "# 99 · A lesson" and "Solved edition" in note
 
 
+def test_other_words_leave_the_outputs_as_they_are(builder, tmp_path):
+    source = tmp_path / "99_lesson.py"
+    source.write_text(LESSON)
+    built = tmp_path / "99_lesson.ipynb"
+    notebook = builder.from_source(source)
+    notebook.cells[-1].execution_count = 3
+    notebook.cells[-1].outputs = [builder.nbformat.v4.new_output("stream", text="4")]
+    built.write_text(builder.as_text(notebook))
+    before = built.read_text()
+
+    source.write_text(LESSON.replace("With an exercise.", "With one exercise."))
+    builder.reword(source, built, solved=False)
+    assert built.read_text() == before.replace("With an exercise.", "With one exercise.")
+
+    after = built.read_text()
+    for changed in (LESSON.replace("double(2)", "double(3)"), LESSON + "\n# %%\n1 + 1\n"):
+        source.write_text(changed)
+        with pytest.raises(SystemExit, match="not only words"):
+            builder.reword(source, built, solved=False)
+        assert built.read_text() == after
+
+
 def test_a_lesson_without_exercises_has_one_edition(builder, tmp_path):
     source = tmp_path / "99_lesson.py"
     source.write_text("# %%\n1 + 1\n")

@@ -3,6 +3,7 @@ pictures and widgets for readers who run nothing.
 
     python tools/build_notebooks.py                     all of them
     python tools/build_notebooks.py 00_first_flower     one
+    python tools/build_notebooks.py --words             only text has changed: executes nothing
     python tools/build_notebooks.py --check             fail if one is stale; executes nothing
 
 The .py file (jupytext's percent format) is the source: edit that one. Building twice gives the same
@@ -126,6 +127,19 @@ def build(source: Path, built: Path, solved: bool) -> None:
     print(f"{name}: {time.monotonic() - started:.0f} s, {len(text) / 1e6:.2f} MB")
 
 
+def reword(source: Path, built: Path, solved: bool) -> None:
+    """Put the source's text cells into the built notebook, whose outputs stay: in a second, not in
+    minutes. Exits if anything but text has changed.
+    """
+    notebook, written = nbformat.read(built, as_version=4), from_source(source, solved)
+    for cell, new in zip(notebook.cells, written.cells, strict=False):
+        if cell.cell_type == new.cell_type == "markdown":
+            cell.source = new.source
+    if [_written(cell) for cell in notebook.cells] != [_written(cell) for cell in written.cells]:
+        sys.exit(f"{built.name}: not only words have changed; build it without --words")
+    built.write_text(as_text(notebook), encoding="utf-8")
+
+
 def _right(cell) -> bool:
     """Whether the check of an exercise says ✓; other cells are all right."""
     printed = "".join(output.get("text", "") for output in cell.get("outputs", []))
@@ -159,13 +173,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="like 00_first_flower; all of them if none")
     parser.add_argument("--check", action="store_true", help="only say which are stale")
+    parser.add_argument("--words", action="store_true", help="take over text cells, run nothing")
     arguments = parser.parse_args()
     sources = [NOTEBOOKS / f"{Path(name).stem}.py" for name in arguments.names]
     sources = sources or sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))
     jobs = [(source, *edition) for source in sources for edition in editions(source).items()]
     if not arguments.check:
         for job in jobs:
-            build(*job)
+            (reword if arguments.words else build)(*job)
         return
     reasons = {job[1].relative_to(NOTEBOOKS): reason for job in jobs if (reason := stale(*job))}
     for name, reason in reasons.items():
