@@ -61,7 +61,7 @@ test-notebooks: $(TEST) ## run every cell of every lesson
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(PYTEST) -n $(WORKERS) --dist loadfile -p notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 test-browser: browser ## the widgets and the site, moved by a real browser
-	$(PYTEST) -m browser
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m browser
 
 # Not part of `test`: it takes 6 GB of disk and half an hour. Colab has Python 3.13.
 colab: $(TEST) ## all lessons with Colab's packages, in an environment of its own: build/colab
