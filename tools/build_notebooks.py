@@ -135,7 +135,7 @@ def reword(source: Path, built: Path, solved: bool) -> None:
     for cell, new in zip(notebook.cells, written.cells, strict=False):
         if cell.cell_type == new.cell_type == "markdown":
             cell.source = new.source
-    if [_written(cell) for cell in notebook.cells] != [_written(cell) for cell in written.cells]:
+    if _as_written(notebook.cells) != _as_written(written.cells):
         sys.exit(f"{built.name}: not only words have changed; build it without --words")
     built.write_text(as_text(notebook), encoding="utf-8")
 
@@ -151,9 +151,7 @@ def stale(source: Path, built: Path, solved: bool) -> str:
     if not built.exists():
         return "not built"
     cells = nbformat.read(built, as_version=4).cells
-    if [_written(cell) for cell in cells] != [
-        _written(c) for c in from_source(source, solved).cells
-    ]:
+    if _as_written(cells) != _as_written(from_source(source, solved).cells):
         return "the source has changed since it was built"
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source]
     if any(cell.execution_count is None and "skip-execution" not in _tags(cell) for cell in code):
@@ -165,8 +163,9 @@ def _tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def _written(cell) -> tuple:
-    return cell.id, cell.cell_type, cell.source, _tags(cell)
+def _as_written(cells) -> list[tuple]:
+    """All that comes from the source, and nothing that comes of running it."""
+    return [(cell.id, cell.cell_type, cell.source, _tags(cell)) for cell in cells]
 
 
 def main() -> None:

@@ -56,7 +56,9 @@ def main() -> None:
     parser.add_argument("--real", help="real flowers of the same classes")
     parser.add_argument("--out", type=Path, help="with --real: a folder outside the project")
     asked = parser.parse_args()
-    if asked.real and (not asked.out or asked.out.resolve().is_relative_to(ROOT)):
+    if bool(asked.real) != bool(asked.out):
+        parser.error("--real and --out go together")
+    if asked.out and asked.out.resolve().is_relative_to(ROOT):
         parser.error(f"photographs may not be published: give an --out outside {ROOT}")
 
     model = load_pretrained(asked.model)

@@ -194,8 +194,9 @@ def run_one(name: str, source: str, scratch: Path, results: dict) -> None:
         "machine": found["machine"],
         "made": found["made"],
     }
-    results = so_far()  # with what another process has found meanwhile
-    written(results | {"runs": results["runs"] | {name: row}})
+    now = so_far()  # another process may have found something meanwhile
+    now["runs"][name] = row
+    written(now)
 
 
 def trained(name: str, source: str, scratch: Path, results: dict) -> tuple[Path, int]:
@@ -233,6 +234,7 @@ if __name__ == "__main__":
     if not RESULTS.exists():
         begin(asked.minutes)
     for name in asked.names or RUNS:
-        if name not in so_far()["runs"]:
+        results = so_far()
+        if name not in results["runs"]:
             print(name, flush=True)
-            run_one(name, asked.source, asked.scratch, so_far())
+            run_one(name, asked.source, asked.scratch, results)
