@@ -229,7 +229,7 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", choices=[[], *RUNS], metavar="RUN")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=5.0)
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()  # the runs may follow the options
     torch.set_num_threads(1)
     if not RESULTS.exists():
         begin(asked.minutes)
