@@ -3,7 +3,8 @@
     out = "runs/garden"             # everything goes there; run again to go on from where it was
     source = "garden"               # as for load_flowers: "hub", "garden", or a path
     size = 32                       # pixels
-    start_from = "model.safetensors"  # optional: begin with these weights instead of random ones
+    start_from = "model.safetensors"  # optional: begin with these weights instead of random ones;
+                                      # [net] may have more blocks than it, see unet.deepen
     augment = "flip"                # optional: another of flowerdiff.augment.AUGMENTATIONS
 
     [net]                           # the class in flowerdiff.unet, and its config's fields
@@ -41,6 +42,8 @@ from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
 from flowerdiff.training import Progress, TrainConfig, train
+from flowerdiff.unet import CompactUNet
+from flowerdiff.unet.deepen import deepen
 
 SCHEDULES = {"linear": schedules.linear_schedule, "cosine": schedules.cosine_schedule}
 
@@ -164,7 +167,10 @@ def train_flowers(run: Run, flowers: Flowers) -> Path:
         torch.manual_seed(run.train.seed)
         net = make_net(fields.pop("kind", "CompactUNet"), fields)
     if run.start_from:
-        net.load_state_dict(load_model(run.start_from).net.state_dict())
+        began = load_model(run.start_from).net
+        if isinstance(began, CompactUNet) and isinstance(net, CompactUNet):
+            began = deepen(began, net.config.blocks)
+        net.load_state_dict(began.state_dict())
 
     folder = RunFolder(run, flowers, schedule)
     training = train(
