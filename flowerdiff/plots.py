@@ -91,6 +91,8 @@ def clouds(
     arrows: {title: (from (M, 2), by (M, 2))}, in black and to scale.
     """
     figure = _figure(size * len(panels), size)
+    # or the titles of square panels would touch the edge of the picture
+    figure.set_layout_engine("compressed")
     for i, (title, groups) in enumerate(panels.items()):
         axes = _axes(figure, 1, len(panels), i + 1, title=title, xlim=limits, ylim=limits)
         axes.set_aspect("equal")

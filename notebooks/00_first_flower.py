@@ -296,8 +296,8 @@ for key in ("net", "data", "images_seen", "cpu_hours", "machine", "limits"):
 # graphics card. It was trained from scratch, so all it knows of the world are those photographs:
 #
 # - 102 kinds of flowers, most of them common in Britain; no vases, no bees, no words.
-# - Some kinds had 200 photographs to learn from, some fewer than 30. Try a petunia, then a pink
-#   primrose.
+# - Some kinds had 200 photographs to learn from, some fewer than 30. But the number is not all: try
+#   a pink primrose (27 photographs), then a petunia (206, in many forms and colours).
 # - It draws what *photographs* of flowers look like, not what flowers are. Petals need not add up:
 #   do not learn botany from it.
 

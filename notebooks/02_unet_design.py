@@ -762,7 +762,8 @@ for who, share in {
 # *Measured* is where the weights are large, and that colours are alike there. That the net does so
 # *in order to* compare petals with petals is our reading of it. And it is *one* of its four
 # attentions. Put `model.net.down[4]`, the first, in the place of `model.net.up[1]`, and run the
-# three cells again: there nearly all pieces look at the same few, whatever they are themselves.
+# three cells again: there what a piece looks at is hardly more like it than any other piece, and
+# some places are favourites of many.
 #
 # > **Predict.** We switch all four attentions of the model off. How much does the loss grow on
 # > these three flowers: hardly, by half, tenfold?

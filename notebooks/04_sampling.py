@@ -856,7 +856,7 @@ picture(
     [to_uint8(go_on(step.x_t, step.t, "oxeye daisy", steps=20)[0]) for step in stops],
     "A walk that began as a sunflower and goes on as an oxeye daisy. From t = 768 a white daisy, "
     "from 736 a pale one with a blurred heart. From 672, 608 and 512 a dull sunflower with a small "
-    "dark heart; its lower petals are long and pale.",
+    "dark heart; at 672 and 608 some tips of its lower petals are pale.",
     labels=[f"daisy from t = {step.t}" for step in stops],
     columns=5,
 )
@@ -975,15 +975,16 @@ seeds = [1, 2, 1, 3]
 halves = [fill_in(flower, left, kind, seed) for kind, seed in zip(kinds, seeds, strict=True)]
 picture(
     [to_uint8(flower[0])] + [to_uint8(half[0]) for half in halves],
-    "A sunflower whose left half is kept. Right halves grown as a sunflower, one with a visible "
-    "seam and one that fits; as a daisy and as a rose: a collage of two flowers.",
+    "A sunflower whose left half is kept. Right halves grown as a sunflower, one that fits and one "
+    "with a visible seam; as a daisy and as a rose: a collage of two flowers.",
     labels=["known"] + [f"{kind}, {seed}" for kind, seed in zip(kinds, seeds, strict=True)],
     columns=5,
 )
 
 # %% [markdown]
 # As a sunflower the heart and the petals go on across the seam: in every step the model sees the
-# known half, and draws what goes with it; with seed 2 quite well, with seed 1 you can see the line.
+# known half, and draws what goes with it; with seed 1 quite well (only its sky is blue), with seed
+# 2 you can see the line.
 # With another label it makes a collage. The model cannot go back and change its first idea of the
 # right half when it sees that it does not fit. (A method called RePaint lets it: it walks a few
 # steps down, noises up again, and repeats.)
@@ -1182,7 +1183,8 @@ summary()
 # - J. Ho, A. Jain, P. Abbeel, *Denoising Diffusion Probabilistic Models*, 2020
 #   ([arXiv:2006.11239](https://arxiv.org/abs/2006.11239)): sections 2 and 3.2, our 2 and 3.
 # - J. Song, C. Meng, S. Ermon, *Denoising Diffusion Implicit Models*, 2020
-#   ([arXiv:2010.02502](https://arxiv.org/abs/2010.02502)): $\eta$, section 4.1.
+#   ([arXiv:2010.02502](https://arxiv.org/abs/2010.02502)): the step, section 4.1; $\eta$,
+#   section 5.
 # - Y. Song and others, *Score-Based Generative Modeling through Stochastic Differential Equations*,
 #   2020 ([arXiv:2011.13456](https://arxiv.org/abs/2011.13456)): the score, and the probability
 #   flow.

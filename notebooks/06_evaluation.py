@@ -705,8 +705,9 @@ series = {
 trade_off(
     series,
     "Diversity over recognition. From w = -1, at the upper left, the line falls to the right over "
-    "w = 0, 0.5, 1 and 2 to w = 4; w = 8 lies next to it, a little lower. Guided in all but the "
-    "first third of the walk, w = 4 lies above the line. Photographs are far above it, over w = 1.",
+    "w = 0, 0.5, 1 and 2 to w = 4; w = 8 turns back to the left, and lies below w = 2. Guided in "
+    "all but the first third of the walk, w = 4 lies above the line. Photographs are far above it, "
+    "over w = 1.",
     "recognition",
     "diversity",
 )
@@ -720,7 +721,7 @@ trade_off(
 #
 # Three readings of the picture:
 #
-# - 8 is not better than 4 in *either* respect: nobody should choose it.
+# - 8 is not better than 2 in *either* respect: nobody should choose it.
 # - Between −1 and 4 no $w$ is best. What do you need the flowers for?
 # - Guiding in all but the first third is *beyond* the line, more of one for as much of the other.
 #   That is a real improvement, if it holds: its intervals overlap with those of $w = 1$, so it

@@ -117,7 +117,8 @@ def _draw_rows(generator, i):
     noise = torch.randn(rows, seeds, generator=generator, dtype=torch.float64)
     level = 3 * torch.randn(rows, 1, generator=generator, dtype=torch.float64)
     one, other = torch.randperm(rows, generator=generator)[:2].tolist()
-    return level + spread * noise, one, other, [2.447, 2.776, 2.447, 2.228, 2.306][i]
+    # float32, as torch.tensor makes of an answer worked out in Python's numbers
+    return (level + spread * noise).float(), one, other, [2.447, 2.776, 2.447, 2.228, 2.306][i]
 
 
 def _with(spread, of: float = 2):

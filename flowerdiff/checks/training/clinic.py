@@ -61,7 +61,7 @@ check_patient_a = patient(
     "A", Disease.EMA_TOO_SLOW, "Here the curve is as good as the healthy one. Who drew the samples?"
 )
 check_patient_b = patient(
-    "B", Disease.WRONG_LABELS, "Here each flower is fine; now look along the rows."
+    "B", Disease.WRONG_LABELS, "Here most flowers are fine; now look along the rows."
 )
 check_patient_c = patient(
     "C",
