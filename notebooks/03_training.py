@@ -878,7 +878,7 @@ picture(
     "Above eight flowers as we trained on them, every second one mirrored. Below the same, "
     "augmented as intended: blue and turquoise sunwheels, a turquoise and a green embercup, a "
     "yellow and a brick-red skyfive, moontrumpets with blue centres on brown.",
-    labels=[how for how in ("mirrored", "augmented") for _ in range(8)],
+    labels=["as it is", "mirrored"] * 4 + ["changed"] * 8,
     columns=8,
     zoom=2,
 )
