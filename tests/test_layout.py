@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "data": {"garden", "oxford", "pictures"},
     "checkpoint": {"schedule", "store", "unet"},
     "draw": {"checkpoint", "guidance", "sampling"},
-    "run": {"augment", "checkpoint", "data", "draw", "schedule", "training"},
+    "run": {"augment", "checkpoint", "data", "draw", "schedule", "training", "unet"},
     "metrics": {"schedule"},
     "colour": {"metrics"},
     "evaluate": {"checkpoint", "data", "draw", "metrics", "store"},
