@@ -100,6 +100,11 @@ def test_tables_say_what_was_measured():
     assert row in text and f"command: `{measured['command']}`" in text
     nets = json.loads((ROOT / "docs/results/nets/compare.json").read_text())
     assert build_docs.nets_table(nets).count("\n| ") == len(nets["nets"]) + 1
+    search = json.loads((ROOT / "docs/results/search.json").read_text())
+    lines = build_docs.search_table(search).splitlines()[2:]
+    small = [run for run in search["runs"].values() if run["settings"]["size"] == 32]
+    best = min(small, key=lambda run: run["scores"]["KID"][0])
+    assert f"| {best['images']:,} | {best['scores']['KID'][0]:.3g} [" in lines[0]
 
 
 def test_walks_are_recorded_for_another_model_only(tmp_path, monkeypatch):

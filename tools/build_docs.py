@@ -127,9 +127,25 @@ def nets_table(measured: dict) -> str:
     return table(head, rows, measured, ("data", "command", "machine"))
 
 
+def search_table(measured: dict) -> str:
+    """The short runs, the best first; at each size by itself, for their scores do not compare."""
+    runs = [
+        (run["settings"]["size"], run["scores"]["KID"], name, run)
+        for name, run in measured["runs"].items()
+    ]
+    rows = []
+    for size, kid, name, run in sorted(runs, key=lambda run: run[:3]):
+        shares = [f"{run['scores'][f'recognition top-{k}'][0]:.0%}" for k in (1, 5)]
+        rate, seen = f"{run['images_per_second']:.0f}", f"{run['images']:,}"
+        rows.append([size, name, rate, seen, interval(*kid), " / ".join(shares)])
+    head = ["px", "what is other", "images/s", "images seen", "KID", "top-1 / top-5"]
+    return table(head, rows, measured, ("samples", "sampler", "command", "machine"))
+
+
 RESULTS = {
     "_guidance.md": (guidance_table, "guidance.json"),
     "_nets.md": (nets_table, "nets/compare.json"),
+    "_search.md": (search_table, "search.json"),
 }
 
 
