@@ -43,7 +43,7 @@ from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
 from flowerdiff.training import Progress, TrainConfig, train
 from flowerdiff.unet import CompactUNet
-from flowerdiff.unet.deepen import deepen
+from flowerdiff.unet.deepen import load_shallower
 
 SCHEDULES = {"linear": schedules.linear_schedule, "cosine": schedules.cosine_schedule}
 
@@ -169,8 +169,9 @@ def train_flowers(run: Run, flowers: Flowers) -> Path:
     if run.start_from:
         began = load_model(run.start_from).net
         if isinstance(began, CompactUNet) and isinstance(net, CompactUNet):
-            began = deepen(began, net.config.blocks)
-        net.load_state_dict(began.state_dict())
+            load_shallower(net, began)
+        else:
+            net.load_state_dict(began.state_dict())
 
     folder = RunFolder(run, flowers, schedule)
     training = train(

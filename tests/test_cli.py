@@ -156,9 +156,12 @@ def test_weights_of_a_net_of_another_shape_are_refused(tmp_path):
     config.write_text(start + text.replace("/a", "/b").replace("[16, 32]", "[32, 32]"))
     assert main(["train", "--config", str(config)]) == 1
     # More blocks than there are weights for: these begin as identities.
-    config.write_text(start + text.replace("/a", "/c").replace("[1, 1]", "[1, 2]"))
-    assert main(["train", "--config", str(config)]) == 0
-    assert load_model(tmp_path / "c/model.safetensors").net.config.blocks == (1, 2)
+    for folder in "cd":
+        config.write_text(start + text.replace("/a", f"/{folder}").replace("[1, 1]", "[1, 2]"))
+        assert main(["train", "--config", str(config)]) == 0
+    deep, again = (load_model(tmp_path / f"{folder}/model.safetensors").net for folder in "cd")
+    assert deep.config.blocks == (1, 2)
+    torch.testing.assert_close(deep.state_dict(), again.state_dict())  # new weights of one seed
 
 
 @pytest.mark.parametrize("user, refused", [(0, True), (1000, False)])

@@ -1,10 +1,18 @@
 """A deepened net begins where the shallow one ended, and goes on from there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from flowerdiff.unet import CompactConfig, CompactUNet
-from flowerdiff.unet.deepen import deepen
+from flowerdiff.unet.deepen import load_shallower
+
+
+def deepen(net, blocks):
+    deep = CompactUNet(replace(net.config, blocks=blocks))
+    load_shallower(deep, net)
+    return deep
 
 
 @pytest.fixture
@@ -44,5 +52,15 @@ def test_new_blocks_learn(trained):
 @pytest.mark.parametrize("blocks", [(1, 1), (0, 1, 1), (2, 2, 1)])
 def test_what_cannot_be_deepened(trained, blocks):
     net = deepen(trained[0], (2, 2, 2)) if blocks == (2, 2, 1) else trained[0]
+    deep = CompactUNet(CompactConfig(3, channels=(16,) * len(blocks), blocks=blocks))
     with pytest.raises(ValueError, match="can't be deepened"):
-        deepen(net, blocks)
+        load_shallower(deep, net)
+
+
+@pytest.mark.parametrize("other", [{"num_classes": 0}, {"channels": (16, 32, 64)}])
+def test_nets_that_differ_in_more_than_blocks_are_refused(trained, other):
+    shallow = trained[0]
+    other_net = CompactUNet(replace(shallow.config, **other))
+    for net, start in ((other_net, shallow), (shallow, other_net)):
+        with pytest.raises(RuntimeError, match="Error.* in loading state_dict"):
+            load_shallower(net, start)

@@ -1,7 +1,5 @@
 """A compact net with more blocks, which computes at first what the one it grows from computes."""
 
-from dataclasses import replace
-
 import torch
 from torch import nn
 
@@ -9,44 +7,39 @@ from flowerdiff.unet.compact import AdaptiveBlock, CompactUNet
 
 
 @torch.no_grad()
-def deepen(net: CompactUNet, blocks: tuple[int, ...]) -> CompactUNet:
-    """A net with `blocks` residual blocks each way and the weights of `net`, which has fewer.
+def load_shallower(net: CompactUNet, shallow: CompactUNet) -> None:
+    """Load the weights of `shallow` into `net`, which is new and has as many blocks, or more.
 
-    The new blocks hand on their input unchanged (their last convolutions are 0, as in any new
-    block), so the deep net begins where the training of the shallow one ended. After Net2Net, Chen
-    et al. 2015, arXiv:1511.05641. Raises ValueError if a level of `net` has more blocks, or none.
+    The blocks that `shallow` lacks hand on their input unchanged (their last convolutions are 0, as
+    in any new block), so `net` begins where the training of `shallow` ended. After Net2Net, Chen et
+    al. 2015, arXiv:1511.05641. Raises ValueError if a level of `shallow` has more blocks, or none;
+    RuntimeError if the nets differ in anything else.
     """
-    old = net.config.blocks
-    if len(old) != len(blocks) or any(not 0 < a <= b for a, b in zip(old, blocks, strict=True)):
+    old, blocks = shallow.config.blocks, net.config.blocks
+    if len(old) != len(blocks) or any(
+        a != b and not 0 < a < b for a, b in zip(old, blocks, strict=True)
+    ):
         raise ValueError(f"a net with blocks {list(old)} can't be deepened to {list(blocks)}")
-    deep = CompactUNet(replace(net.config, blocks=tuple(blocks)))
-    for name, part in deep.named_children():
-        if name not in ("down", "up") and part is not None:
-            part.load_state_dict(net.get_submodule(name).state_dict())
 
-    # Down: the new blocks are the last of their level, and what they keep for the way up is what
-    # the old last one keeps.
-    ours, theirs = iter(net.down), iter(deep.down)
+    # Which layers are new. Down: the last blocks of a level, and what they keep for the way up is
+    # what the old last one keeps. Up: all but a level's first block, which changes the width, and
+    # right after it, where their input has the width of their output.
+    down, up = [], []
     for level, (few, many) in enumerate(zip(old, blocks, strict=True)):
-        _copy(ours, theirs, few + (level > 0))
-        for _ in range(many - few):
-            next(theirs)
+        new, rest = [True] * (many - few), [False] * (few + (level > 0))
+        down = down + rest + new
+        up = [False] + new + rest + up
 
-    # Up: the level's first block changes the width; so the new ones come right after it, where
-    # their input has the width of their output.
-    ours, theirs = iter(net.up), iter(deep.up)
-    for level, (few, many) in reversed(list(enumerate(zip(old, blocks, strict=True)))):
-        _copy(ours, theirs, 1)
-        for _ in range(many - few):
-            _ignore_kept(next(theirs))
-        _copy(ours, theirs, few + (level > 0))
-    return deep
-
-
-def _copy(ours, theirs, count: int) -> None:
-    """Load the weights of the next `count` layers of `ours` into those of `theirs`."""
-    for _ in range(count):
-        next(theirs).load_state_dict(next(ours).state_dict())
+    state = shallow.state_dict()
+    state = {key: value for key, value in state.items() if not key.startswith(("down.", "up."))}
+    for way, is_new in (("down", down), ("up", up)):
+        layers = iter(shallow.get_submodule(way))
+        for i, (layer, new) in enumerate(zip(net.get_submodule(way), is_new, strict=True)):
+            if new and way == "up":
+                _ignore_kept(layer)
+            weights = (layer if new else next(layers)).state_dict()
+            state |= {f"{way}.{i}.{key}": value for key, value in weights.items()}
+    net.load_state_dict(state)
 
 
 def _ignore_kept(block: AdaptiveBlock) -> None:
