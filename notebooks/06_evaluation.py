@@ -675,16 +675,10 @@ def my_diversity(x, labels, real, real_labels):
 check_diversity(my_diversity)
 
 # %% [markdown]
-# The two together are a fair description of what guidance does (lesson 05). Here are the numbers
-# that `tools/measure_guidance.py` recorded for the course's own model, and for photographs that it
-# has never seen: each $w$ is a point, and the thin lines are 95 % intervals.
-#
-# > **Predict.** Where would a perfect model be? In which corner will $w = -1$ be, and which way
-# > does the line go as $w$ grows?
+# The library's `diversity` is the same number, counted here by hand:
 
 # %%
 from flowerdiff.metrics import diversity
-from flowerdiff.plots import trade_off
 
 by_hand = [
     torch.pdist(blurred.features.values[new.labels == k].double()).mean()
@@ -693,6 +687,18 @@ by_hand = [
 ]
 score = diversity(blurred.features, new.labels, known.features, known.labels)
 torch.testing.assert_close(torch.stack(by_hand).mean().item(), score.value)
+print(score)
+
+# %% [markdown]
+# Recognition and diversity together are a fair description of what guidance does (lesson 05). Here
+# are the numbers that `tools/measure_guidance.py` recorded for the course's own model, and for
+# photographs that it has never seen: each $w$ is a point, and the thin lines are 95 % intervals.
+#
+# > **Predict.** Where would a perfect model be? In which corner will $w = -1$ be, and which way
+# > does the line go as $w$ grows?
+
+# %%
+from flowerdiff.plots import trade_off
 
 guidance = json.loads((results.parent / "guidance.json").read_text())
 both = {s["name"]: (s["recognition"], s["diversity"]) for s in guidance["settings"]}
