@@ -106,6 +106,8 @@ def lesson(request, browser, site):
 def settled(page) -> None:
     """The equations are set, the widgets drawn and at rest."""
     page.evaluate("window.MathJax?.startup?.promise")
+    # site.js sees what scrolls when it is first laid out: on a busy machine, later than `load`.
+    page.evaluate("new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
     for view in page.locator(".fd-live").all():
         expect(view.locator("> img")).to_have_count(0)  # the still picture has made room
     for player in page.locator(PLAYERS).all():
