@@ -1,4 +1,4 @@
-"""`python -m flowerdiff`, for `accelerate launch -m flowerdiff`."""
+"""`python -m flowerdiff`, for `accelerate launch -m flowerdiff` and `torchrun -m flowerdiff`."""
 
 import sys
 

@@ -93,8 +93,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def study(args: argparse.Namespace) -> int:
     """Run the paper's study; again to go on after a stop."""
-    from accelerate import PartialState
-
+    from flowerdiff.processes import processes
     from flowerdiff.study import (
         cost_table,
         estimate,
@@ -122,7 +121,7 @@ def study(args: argparse.Namespace) -> int:
             return 0
     elif not args.report and not work(chosen, out):
         print("the rest is being worked on by others", file=sys.stderr)
-    if args.no_report or not PartialState().is_main_process:
+    if args.no_report or not processes().is_main_process:
         return 0
     print(f"the tables are in {report(chosen, out, Path(args.report or out / 'report'))}")
     return 0

@@ -27,7 +27,6 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -56,6 +55,7 @@ from flowerdiff.metrics import (
 from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
+from flowerdiff.processes import processes
 
 BATCH = 30  # samples at a time, and in each file
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
@@ -91,7 +91,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     model, digest = _model(asked.model)
     for net in (model.net, extractor.net):
         if isinstance(net, nn.Module):
-            net.to(PartialState().device)  # a GPU, if there is one
+            net.to(processes().device)  # a GPU, if there is one
     train, validation = (
         load_flowers(asked.source, size=model.image_size, split=split)
         for split in ("train", "validation")
@@ -111,7 +111,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     found = memorisation(samples, known, mirrored, real)
     some = torch.linspace(0, len(train) - 1, min(len(train), len(validation))).long()
     denoising = {
-        split: denoising_error(model, model.schedule, images, labels, PartialState().device)
+        split: denoising_error(model, model.schedule, images, labels, processes().device)
         for split, images, labels in (
             ("train", train.images[some], train.labels[some]),
             ("validation", validation.images, validation.labels),

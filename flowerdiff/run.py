@@ -32,7 +32,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from tqdm import tqdm
 
 from flowerdiff import schedule as schedules
@@ -41,6 +40,7 @@ from flowerdiff.checkpoint import FlowerModel, load_model, make_net, save_model
 from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
+from flowerdiff.processes import processes
 from flowerdiff.training import Progress, TrainConfig, train
 from flowerdiff.unet import CompactUNet
 from flowerdiff.unet.deepen import load_shallower
@@ -106,6 +106,7 @@ class RunFolder:
         self.cpu_before = rows[-1].get("cpu_seconds", 0.0) if rows else 0.0
 
     def log(self, progress: Progress) -> None:
+        cpu = time.process_time() - self.cpu_began
         row = {
             "step": progress.step,
             "images": progress.images,
@@ -113,8 +114,9 @@ class RunFolder:
             "lr": progress.lr,
             "images_per_second": round(progress.images_per_second, 1),
             "seconds": round(self.seconds_before + progress.seconds, 1),
-            # of all threads: what the run cost, whatever else the machine had to do
-            "cpu_seconds": round(self.cpu_before + time.process_time() - self.cpu_began, 1),
+            # of all threads, and of all processes, which do the same work: what the run cost,
+            # whatever else the machine had to do
+            "cpu_seconds": round(self.cpu_before + cpu * processes().num_processes, 1),
         }
         self.losses.clear()
         with open(self.path / "log.jsonl", "a") as file:
@@ -184,12 +186,12 @@ def train_flowers(run: Run, flowers: Flowers) -> Path:
         checkpoint=folder.path / "checkpoint.safetensors",
         save_every=run.save_every,
     )
-    bar = tqdm(total=run.train.steps, unit="step", disable=not PartialState().is_main_process)
+    bar = tqdm(total=run.train.steps, unit="step", disable=not processes().is_main_process)
     for progress in training:
         if math.isnan(progress.loss):
             raise FloatingPointError(f"the loss is NaN at step {progress.step}: lower the lr?")
-        if not PartialState().is_main_process:
-            continue  # under `accelerate launch`, one process writes
+        if not processes().is_main_process:
+            continue  # of several processes one writes
         if bar.n == 0:
             bar.update(progress.step - 1)  # where the checkpoint left off
             folder.keep_log_until(progress.step - 1)

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from flowerdiff import store
 from flowerdiff.precision import mixed_precision
+from flowerdiff.processes import new_accelerator
 from flowerdiff.schedule import Schedule
 from flowerdiff.stream import draw_batch, random_flip
 
@@ -157,13 +156,11 @@ def train(
     checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
     run goes on from it, and ends with the same weights, bit for bit, as if never interrupted.
 
-    Under `accelerate launch` each process takes its share of every batch: the same loss curve,
-    sooner. Raises ValueError if the batch can't be shared out or the precision is unknown,
-    CheckpointError if the checkpoint is damaged or belongs to another run.
+    Under `torchrun` each process takes its share of every batch: the same loss curve, sooner
+    (`flowerdiff.processes`). Raises ValueError if the batch can't be shared out or the precision is
+    unknown, CheckpointError if the checkpoint is damaged or belongs to another run.
     """
-    AcceleratorState._reset_state()  # or a notebook could not train twice, with another precision
-    amp = mixed_precision(config.precision)
-    accelerator = Accelerator(mixed_precision=amp, gradient_accumulation_steps=config.accumulate)
+    accelerator = new_accelerator(mixed_precision(config.precision), config.accumulate)
     world, rank = accelerator.num_processes, accelerator.process_index
     share = config.batch_size // (world * config.accumulate)  # images per forward pass
     if share * world * config.accumulate != config.batch_size:

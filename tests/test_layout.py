@@ -35,18 +35,21 @@ MAY_IMPORT = {
     "stream": {"guidance"},
     "augment": {"stream"},
     "precision": set(),
-    "training": {"schedule", "guidance", "precision", "store", "stream"},
+    "processes": set(),
+    "training": {"schedule", "guidance", "precision", "processes", "store", "stream"},
     "oxford": {"pictures"},
     "data": {"garden", "oxford", "pictures"},
     "checkpoint": {"schedule", "store", "unet"},
     "draw": {"checkpoint", "guidance", "sampling"},
-    "run": {"augment", "checkpoint", "data", "draw", "schedule", "training", "unet"},
+    "run": {
+        "augment", "checkpoint", "data", "draw", "processes", "schedule", "training", "unet",
+    },
     "metrics": {"schedule"},
     "colour": {"metrics"},
-    "evaluate": {"checkpoint", "data", "draw", "metrics", "store"},
+    "evaluate": {"checkpoint", "data", "draw", "metrics", "processes", "store"},
     "study": {
-        "augment", "checkpoint", "data", "draw", "evaluate", "guidance", "metrics", "run",
-        "sampling", "training",
+        "augment", "checkpoint", "data", "draw", "evaluate", "guidance", "metrics",
+        "processes", "run", "sampling", "training",
     },
     "still": set(),
     "course": set(),
@@ -58,7 +61,10 @@ MAY_IMPORT = {
     },
     "doctor": {"checkpoint", "data", "oxford"},
     "classroom": {"checkpoint", "doctor", "draw"},
-    "cli": {"checkpoint", "classroom", "doctor", "draw", "evaluate", "metrics", "run", "study"},
+    "cli": {
+        "checkpoint", "classroom", "doctor", "draw", "evaluate", "metrics", "processes", "run",
+        "study",
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -317,11 +317,11 @@ def test_two_workers_share_the_runs(tiny):
 
 @pytest.mark.slow
 def test_two_processes_of_one_worker_draw_the_same_images(tiny, tmp_path):
-    """`accelerate launch` shares the training batch and the samples; the pictures are the same."""
+    """They share the training batch and the samples; the pictures are the same."""
     config, out = tiny
     command = ["-m", "flowerdiff", "study", "--scale", "tiny", "--config", str(config)]
     command += ["--rows", "three-layer", "--out"]
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     for where, how in ((out / "one", []), (out / "two", launch)):
         run = [sys.executable, *how, *command, str(where)]
         ran = subprocess.run(run, capture_output=True, text=True, cwd=ROOT)
@@ -330,6 +330,7 @@ def test_two_processes_of_one_worker_draw_the_same_images(tiny, tmp_path):
         json.loads((out / name / "three-layer-conditional-0" / "result.json").read_text())
         for name in ("one", "two")
     )
+    assert "2 x" in two["machine"] and "2 x" not in one["machine"]
     assert two["training"]["loss"] == pytest.approx(one["training"]["loss"], rel=1e-3)
     assert two["more"]["KID"]["value"] == pytest.approx(one["more"]["KID"]["value"], rel=1e-2)
 

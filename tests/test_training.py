@@ -240,13 +240,14 @@ import os, sys
 import torch
 sys.path.insert(0, {tests!r})
 from test_training import images, small_net
+from flowerdiff.processes import processes
 from flowerdiff.schedule import cosine_schedule
 from flowerdiff.training import TrainConfig, train
 config = TrainConfig(steps={steps}, batch_size=8, lr=1e-3, warmup=5, ema_decay=(0.9, 0.99))
 data = images()
 for p in train(small_net(), *data, cosine_schedule(100), config, checkpoint={path!r}, save_every=5):
-    if int(os.environ.get("RANK", 0)) == 0:
-        print(p.step, repr(p.loss), flush=True)
+    if processes().is_main_process:
+        print(processes().num_processes, repr(p.loss), flush=True)
 """
 
 
@@ -261,10 +262,12 @@ def program(tmp_path, name, steps=40):
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
 
 
-def losses_of(*command):
+def losses_of(*command, processes=1):
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=200)
     assert done.returncode == 0, done.stderr
-    return [float(line.split()[1]) for line in done.stdout.splitlines()]
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {int(count) for count, _ in lines} == {processes}
+    return [float(loss) for _, loss in lines]
 
 
 def test_killed_and_resumed_ends_with_the_same_weights_bit_for_bit(tmp_path):
@@ -326,9 +329,7 @@ def test_two_processes_give_the_loss_curve_of_one(tmp_path):
     _, script = program(tmp_path, "one", steps=12)
     alone = losses_of(sys.executable, script)
     _, script = program(tmp_path, "two", steps=12)
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    launch += ["--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
-    shared = losses_of(sys.executable, *launch, script)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    shared = losses_of(sys.executable, *launch, script, processes=2)
     assert shared == pytest.approx(alone, rel=1e-3)
     assert len(set(alone)) == 12

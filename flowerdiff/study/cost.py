@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 import torch
-from accelerate import PartialState
 
 from flowerdiff.checkpoint import FlowerModel, make_net
 from flowerdiff.draw import draw
+from flowerdiff.processes import processes
 from flowerdiff.run import SCHEDULES, Run
 from flowerdiff.study.grid import Measures, Study, StudyRun
 from flowerdiff.training import train
@@ -168,6 +168,6 @@ def _peak() -> float:
 
 def _free() -> float:
     """GB that a trial could take."""
-    if PartialState().device.type == "cuda":
+    if processes().device.type == "cuda":
         return torch.cuda.mem_get_info()[0] / 1e9
     return psutil.virtual_memory().available / 1e9

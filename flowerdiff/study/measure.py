@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
@@ -27,6 +26,7 @@ from flowerdiff.metrics import Extractor, Measured, Quality, Recogniser
 from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import grid, to_uint8
+from flowerdiff.processes import processes
 from flowerdiff.sampling import ddpm, noise
 from flowerdiff.study import audit
 from flowerdiff.study.grid import Measures, StudyRun
@@ -64,7 +64,7 @@ def make_instruments(
         features, logits = metrics.efficientnet_lite0(), metrics.efficientnet_lite0_logits()
     for extractor in (features, logits):
         if isinstance(extractor.net, torch.nn.Module):
-            extractor.net.to(PartialState().device)
+            extractor.net.to(processes().device)
     qualities, missing = {}, {}
     for name, make in QUALITIES.items():
         try:
@@ -94,14 +94,14 @@ def draw_shared(
 ) -> tuple[Tensor, Tensor, dict[str, float]]:
     """n images (floats, as they come), their labels, which go round the classes, and the time.
 
-    The processes of `accelerate launch` share the work, and all get all images.
+    All processes share the work, and all get all images.
     """
     began, cpu_began = time.perf_counter(), time.process_time()
     labels = torch.arange(n) % len(model.class_names)
     mine: list[Tensor] = []
-    with PartialState().split_between_processes(list(range(n))) as places:
+    with processes().split_between_processes(list(range(n))) as places:
         batches = torch.tensor(places, dtype=torch.long).split(BATCH) if places else ()
-        quiet = not PartialState().is_main_process
+        quiet = not processes().is_main_process
         for batch in tqdm(batches, desc=what, unit="batch", disable=quiet, leave=False):
             seeds = (first_seed + batch).tolist()
             mine += draw(model, seeds, labels[batch], **how)

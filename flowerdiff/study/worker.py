@@ -29,6 +29,7 @@ from flowerdiff.checkpoint import load_model
 from flowerdiff.data import Flowers
 from flowerdiff.metrics import require_extra
 from flowerdiff.pixels import grid, save_png
+from flowerdiff.processes import processes
 from flowerdiff.run import train_flowers
 from flowerdiff.study.grid import Study, StudyRun
 from flowerdiff.study.measure import Instruments, make_instruments, measure_run, real_scores, walk
@@ -40,7 +41,7 @@ SHOWN = 24  # images in a run's samples.png
 def work(study: Study, out: Path) -> bool:
     """Do what is left to do of the study; False if others are still working on a part of it."""
     # While one process measures, the others wait for it: longer than torch would let them.
-    state = PartialState(timeout=timedelta(hours=12))
+    state = processes(timeout=timedelta(hours=12))
     if not any(_to_do(out, run) for run in study.runs):
         return True
     flowers, held_out = study.flowers()
@@ -65,7 +66,7 @@ def work(study: Study, out: Path) -> bool:
 
 def do(run: StudyRun, study: Study, flowers: Flowers, by: Instruments, folder: Path) -> None:
     """One run, from where its checkpoint left off to its result.json."""
-    state = PartialState()
+    state = processes()
     if state.is_main_process:
         print(f"{run.name}: {run.run.train.steps:,} steps", flush=True)
     train_flowers(run.run, flowers)
@@ -128,8 +129,8 @@ def _to_do(out: Path, run: StudyRun) -> bool:
 
 
 def _ours(state: PartialState, out: Path, run: StudyRun, lock: FileLock) -> bool:
-    """Whether the run is to do, and we hold its lock now. Under `accelerate launch` the first
-    process looks and holds it, for all.
+    """Whether the run is to do, and we hold its lock now. Of several processes
+    the first looks and holds it, for all.
     """
     ours = False
     if state.is_main_process and _to_do(out, run):
@@ -171,10 +172,12 @@ def _about(run: StudyRun, study: Study, flowers: Flowers) -> dict:
 
 
 def machine() -> str:
-    """Processor, threads and GPU, in words."""
-    words = [platform.machine(), f"{torch.get_num_threads()} threads"]
+    """Processor, processes of how many threads, and GPUs, in words."""
+    count = processes().num_processes
+    threads = f"{torch.get_num_threads()} threads"
+    words = [platform.machine(), f"{count} x {threads}" if count > 1 else threads]
     if torch.cuda.is_available():
-        words.append(f"{PartialState().num_processes} x {torch.cuda.get_device_name()}")
+        words.append(f"{count} x {torch.cuda.get_device_name()}")
     return ", ".join(words)
 
 

@@ -1,0 +1,26 @@
+"""The processes that share the work, begun by `torchrun` or, on GPUs, `accelerate launch`."""
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import parse_flag_from_env
+
+
+def processes(**options) -> PartialState:
+    """accelerate's state of this process: how many there are, which of them this is, its device.
+
+    options: as PartialState's, for the first call in a process; later ones get the same state.
+    """
+    # On a machine without an accelerator, only `cpu` makes accelerate look for other processes.
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU", default=not torch.accelerator.is_available())
+    return PartialState(cpu=cpu, **options)
+
+
+def new_accelerator(precision: str, accumulate: int) -> Accelerator:
+    """accelerate's part in one training: it wraps the net and the optimizer.
+
+    precision: "no", "bf16" or "fp16". accumulate: forward passes per optimizer step.
+    """
+    AcceleratorState._reset_state()  # or a notebook could not train twice, with another precision
+    processes()  # the Accelerator takes over what is found here
+    return Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate)
