@@ -16,7 +16,7 @@ def draw(
     labels: Tensor,
     w: float = 1.0,
     sampler: str = "ddim",
-    steps: int | None = 25,
+    steps: int | Sequence[int] | None = 25,
     clip_x0: float | None = 1.0,
 ) -> Tensor:
     """One image per seed and label (B,): floats (B, 3, S, S) on the CPU, near [-1, 1].

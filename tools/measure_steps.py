@@ -3,9 +3,10 @@
     python tools/measure_steps.py ../flowers.parquet --scratch /tmp/steps
 
 KID, recognition and diversity over the features of EfficientNet-Lite0, for each sampler and number
-of steps; w = 1. Image i has seed i and class i modulo their number in all settings, so the first
-102 images of each setting, one per class, show what the steps alone change: compare these. The
-settings of few steps are measured over more images as well.
+of steps; w = 1. The times are even in t, and for a second-order solver also even in log-SNR, and
+with small steps first. Image i has seed i and class i modulo their number in all settings, so the
+first 102 images of each setting, one per class, show what the steps alone change: compare these.
+The settings of few steps are measured over more images as well.
 
 --scratch: a folder for the features of real images (see flowerdiff/evaluate.py). A setting that the
 JSON already has, of the same model, is not measured again: delete the file to start anew.
@@ -25,10 +26,30 @@ from flowerdiff.evaluate import BATCH
 from flowerdiff.metrics import Measured
 from flowerdiff.pixels import to_uint8
 from flowerdiff.sampling import SAMPLERS
+from flowerdiff.schedule import Schedule
+from flowerdiff.widgets import log_snr_times
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results/steps.json"
 STEPS = {5: 510, 10: 510, 25: 510, 50: 510, 200: 102, None: 102}  # and the images; None is all T
 SAME = 102  # images that all settings have
+
+
+def small_first(schedule: Schedule, steps: int) -> list[int]:
+    """Times from T to 0, the first steps small: what colour the picture has is decided there."""
+    times = {round(schedule.T * (1 - (i / steps) ** 1.5)) for i in range(steps + 1)}
+    return sorted(times, reverse=True)
+
+
+def even(schedule: Schedule, steps: int | None) -> int | None:
+    return steps
+
+
+# By name: the sampler, and the times of so many steps.
+WALKS = {sampler: (sampler, even) for sampler in SAMPLERS}
+SPACED = {
+    "dpm_solver_pp, even in log-SNR": ("dpm_solver_pp", log_snr_times),
+    "dpm_solver_pp, small steps first": ("dpm_solver_pp", small_first),
+}
 
 
 def main() -> None:
@@ -37,23 +58,25 @@ def main() -> None:
     by = Instruments.ready(asked, model.image_size)
     results = so_far(RESULTS, asked, by, {"w": 1})
     done = [(setting["sampler"], setting["steps"]) for setting in results["settings"]]
-    wanted = [(sampler, steps) for steps in STEPS for sampler in SAMPLERS]
-    for sampler, steps in wanted:
-        if (sampler, steps) in done:
+    wanted = [(name, steps) for steps in STEPS for name in (WALKS | SPACED if steps else WALKS)]
+    for name, steps in wanted:
+        if (name, steps) in done:
             continue
+        sampler, spaced = (WALKS | SPACED)[name]
+        times = spaced(model.schedule, steps)
         n, began = STEPS[steps], time.process_time()
         labels = torch.arange(n) % len(model.class_names)
-        batches = tqdm(torch.arange(n).split(BATCH), desc=f"{sampler}, {steps or 'all'} steps")
+        batches = tqdm(torch.arange(n).split(BATCH), desc=f"{name}: {steps or 'all'} steps")
         images = torch.cat(
             [
-                to_uint8(draw(model, seeds.tolist(), labels[seeds], 1.0, sampler, steps))
+                to_uint8(draw(model, seeds.tolist(), labels[seeds], 1.0, sampler, times))
                 for seeds in batches
             ]
         )
         seconds = round((time.process_time() - began) / n, 2)  # of all threads together
         drawn = Measured(images, labels, by.extractor(images))
         same = Measured(images[:SAME], labels[:SAME], drawn.features[:SAME])
-        setting = {"sampler": sampler, "steps": steps, "cpu_seconds_per_image": seconds}
+        setting = {"sampler": name, "steps": steps, "cpu_seconds_per_image": seconds}
         setting["same"] = {"n": SAME} | by.scores(same)
         setting["all"] = {"n": n} | by.scores(drawn)
         results["settings"].append(setting)
