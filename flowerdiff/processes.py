@@ -1,5 +1,7 @@
 """The processes that share the work, begun by `torchrun` or, on GPUs, `accelerate launch`."""
 
+import time
+
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
@@ -14,6 +16,13 @@ def processes(**options) -> PartialState:
     # On a machine without an accelerator, only `cpu` makes accelerate look for other processes.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU", default=not torch.accelerator.is_available())
     return PartialState(cpu=cpu, **options)
+
+
+def cpu_seconds() -> float:
+    """Of all threads, and of all processes, which do the same work: what something costs, whatever
+    else the machine has to do. Only differences of it mean anything.
+    """
+    return time.process_time() * processes().num_processes
 
 
 def new_accelerator(precision: str, accumulate: int) -> Accelerator:

@@ -40,7 +40,7 @@ from flowerdiff.checkpoint import FlowerModel, load_model, make_net, save_model
 from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
-from flowerdiff.processes import processes
+from flowerdiff.processes import cpu_seconds, processes
 from flowerdiff.training import Progress, TrainConfig, train
 from flowerdiff.unet import CompactUNet
 from flowerdiff.unet.deepen import load_shallower
@@ -93,7 +93,7 @@ class RunFolder:
         self.path = Path(run.out)
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
         self.seconds_before = self.cpu_before = 0.0  # of earlier sessions of this run
-        self.cpu_began = time.process_time()
+        self.cpu_began = cpu_seconds()
         self.losses: list[float] = []
 
     def keep_log_until(self, step: int) -> None:
@@ -106,7 +106,6 @@ class RunFolder:
         self.cpu_before = rows[-1].get("cpu_seconds", 0.0) if rows else 0.0
 
     def log(self, progress: Progress) -> None:
-        cpu = time.process_time() - self.cpu_began
         row = {
             "step": progress.step,
             "images": progress.images,
@@ -114,9 +113,7 @@ class RunFolder:
             "lr": progress.lr,
             "images_per_second": round(progress.images_per_second, 1),
             "seconds": round(self.seconds_before + progress.seconds, 1),
-            # of all threads, and of all processes, which do the same work: what the run cost,
-            # whatever else the machine had to do
-            "cpu_seconds": round(self.cpu_before + cpu * processes().num_processes, 1),
+            "cpu_seconds": round(self.cpu_before + cpu_seconds() - self.cpu_began, 1),
         }
         self.losses.clear()
         with open(self.path / "log.jsonl", "a") as file:

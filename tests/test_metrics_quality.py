@@ -62,11 +62,11 @@ def picture(size=192, n=1, seed=0):
 # --- what pyiqa says ---
 
 # The five images of TID2013 that pyiqa calibrates itself on, distorted, and what the authors'
-# programs in MATLAB made of them, by pyiqa's own table. BRISQUE ends in a sum of float32 numbers
-# far larger than itself, which processors round differently (for 1.07, 1.077 to 1.079 were seen).
+# programs in MATLAB made of them, by pyiqa's own table. BRISQUE's hundredths may be cut off:
+# summed in float64 the third is 1.0772; in float32, by processor, 1.0769 to 1.0793 were seen.
 CALIBRATION = {
     "niqe": (niqe, [15.654, 3.655, 3.234, 3.192, 9.072], 0.003),
-    "brisque": (brisque, [94.64, -0.11, 1.07, 5.14, 66.84], 0.015),
+    "brisque": (brisque, [94.64, -0.11, 1.07, 5.14, 66.84], 0.01),
 }
 
 

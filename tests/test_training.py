@@ -236,7 +236,7 @@ def test_random_flip_mirrors_half():
 # ------------------------------------------------------------------ killed, resumed, shared
 
 PROGRAM = """
-import os, sys
+import sys
 import torch
 sys.path.insert(0, {tests!r})
 from test_training import images, small_net

@@ -35,21 +35,23 @@ SAME = 102  # images that all settings have
 
 
 def small_first(schedule: Schedule, steps: int) -> list[int]:
-    """Times from T to 0, the first steps small: what colour the picture has is decided there."""
+    """Times from T to 0, the first steps small: what colour the picture has is decided there. At
+    most `steps` steps: times that fall on the same whole number count once.
+    """
     times = {round(schedule.T * (1 - (i / steps) ** 1.5)) for i in range(steps + 1)}
     return sorted(times, reverse=True)
 
 
-def even(schedule: Schedule, steps: int | None) -> int | None:
-    return steps
+SPACED = {"even in log-SNR": log_snr_times, "small steps first": small_first}
 
 
-# By name: the sampler, and the times of so many steps.
-WALKS = {sampler: (sampler, even) for sampler in SAMPLERS}
-SPACED = {
-    "dpm_solver_pp, even in log-SNR": ("dpm_solver_pp", log_snr_times),
-    "dpm_solver_pp, small steps first": ("dpm_solver_pp", small_first),
-}
+def walks(schedule: Schedule, steps: int | None) -> dict:
+    """By name: a sampler, and the `steps` that it is to take."""
+    found = {sampler: (sampler, steps) for sampler in SAMPLERS}
+    if steps:  # of all steps there is no other spacing
+        for how, times in SPACED.items():
+            found[f"dpm_solver_pp, {how}"] = ("dpm_solver_pp", times(schedule, steps))
+    return found
 
 
 def main() -> None:
@@ -58,12 +60,10 @@ def main() -> None:
     by = Instruments.ready(asked, model.image_size)
     results = so_far(RESULTS, asked, by, {"w": 1})
     done = [(setting["sampler"], setting["steps"]) for setting in results["settings"]]
-    wanted = [(name, steps) for steps in STEPS for name in (WALKS | SPACED if steps else WALKS)]
-    for name, steps in wanted:
+    wanted = [(n, *walk) for n in STEPS for walk in walks(model.schedule, n).items()]
+    for steps, name, (sampler, times) in wanted:
         if (name, steps) in done:
             continue
-        sampler, spaced = (WALKS | SPACED)[name]
-        times = spaced(model.schedule, steps)
         n, began = STEPS[steps], time.process_time()
         labels = torch.arange(n) % len(model.class_names)
         batches = tqdm(torch.arange(n).split(BATCH), desc=f"{name}: {steps or 'all'} steps")

@@ -26,7 +26,7 @@ from flowerdiff.metrics import Extractor, Measured, Quality, Recogniser
 from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import grid, to_uint8
-from flowerdiff.processes import processes
+from flowerdiff.processes import cpu_seconds, processes
 from flowerdiff.sampling import ddpm, noise
 from flowerdiff.study import audit
 from flowerdiff.study.grid import Measures, StudyRun
@@ -96,7 +96,7 @@ def draw_shared(
 
     All processes share the work, and all get all images.
     """
-    began, cpu_began = time.perf_counter(), time.process_time()
+    began, cpu_began = time.perf_counter(), cpu_seconds()
     labels = torch.arange(n) % len(model.class_names)
     mine: list[Tensor] = []
     with processes().split_between_processes(list(range(n))) as places:
@@ -108,7 +108,7 @@ def draw_shared(
     images = torch.stack(gather_object(mine))
     seconds = {
         "seconds": time.perf_counter() - began,
-        "cpu_seconds": time.process_time() - cpu_began,
+        "cpu_seconds": cpu_seconds() - cpu_began,
     }
     return images, labels, seconds
 

@@ -129,8 +129,8 @@ def _to_do(out: Path, run: StudyRun) -> bool:
 
 
 def _ours(state: PartialState, out: Path, run: StudyRun, lock: FileLock) -> bool:
-    """Whether the run is to do, and we hold its lock now. Of several processes
-    the first looks and holds it, for all.
+    """Whether the run is to do, and we hold its lock now. Of several processes the first
+    looks and holds it, for all.
     """
     ours = False
     if state.is_main_process and _to_do(out, run):
