@@ -585,6 +585,24 @@ def test_other_words_leave_the_outputs_as_they_are(builder, tmp_path):
         assert built.read_text() == after
 
 
+def test_a_widget_is_stored_as_it_was_at_the_end(builder, tmp_path):
+    source = tmp_path / "99_lesson.py"
+    source.write_text(
+        "# %%\n"
+        "from flowerdiff.schedule import linear_schedule\n"
+        "from flowerdiff.widgets import noise_stepper\n"
+        "import torch\n\n"
+        "film = noise_stepper(torch.zeros(3, 8, 8), linear_schedule(2), seed=0)\n"
+        "film\n\n"
+        "# %%\nfilm.label = 'Another name'\nprint('ok')\n"
+    )
+    notebook = builder.from_source(source)
+    builder.execute(notebook)
+    film, _, name = notebook.cells  # between them is the cell that fetches the course
+    assert film.outputs[0].metadata["image/png"].alt.startswith("Another name")
+    assert [output.text for output in name.outputs] == ["ok\n"]
+
+
 def test_a_lesson_without_exercises_has_one_edition(builder, tmp_path):
     source = tmp_path / "99_lesson.py"
     source.write_text("# %%\n1 + 1\n")

@@ -103,14 +103,31 @@ def table(head: list[str], rows: Iterable[list], about: dict, keys: Iterable[str
     return f"{text}\n{'; '.join(f'{key}: `{about[key]}`' for key in keys)}.\n"
 
 
+SCORES = ("recognition", "diversity", "kid", "saturation")
+
+
+def scored(setting: dict) -> list:
+    """The cells of SCORES; of saturation there is no interval."""
+    *scores, saturation = (setting[name] for name in SCORES)
+    return [*(interval(*score) for score in scores), f"{saturation:.2f}"]
+
+
 def guidance_table(measured: dict) -> str:
-    scores = ("recognition", "diversity", "kid")
-    rows = [
-        [s["name"], *(interval(*s[name]) for name in scores), f"{s['saturation']:.2f}"]
-        for s in [*measured["settings"], {"name": "photographs", **measured["real"]}]
-    ]
+    rows = [[setting["name"], *scored(setting)] for setting in measured["settings"]]
+    rows.append(["photographs", *scored(measured["real"])])
     head = ["guidance", "recognition", "diversity", "KID", "saturation"]
     return table(head, rows, measured, ("model", "n", "sampler", "steps", "features", "command"))
+
+
+def steps_table(measured: dict) -> str:
+    """The walks of few steps first."""
+    rows = [
+        [s["steps"] or "all", s["walk"], f"{s['cpu_seconds_per_image']:.2f}", *scored(s)]
+        for s in measured["settings"]
+    ]
+    rows.append(["", "photographs", "", *scored(measured["real"])])
+    head = ["steps", "walk", "CPU s", "recognition", "diversity", "KID", "saturation"]
+    return table(head, rows, measured, ("model", "n", "w", "features", "command", "machine"))
 
 
 def interval(value: float, low: float, high: float) -> str:

@@ -40,6 +40,14 @@ MAX_BYTES = 3_000_000
 SOLUTION = re.compile(r"^( *)# solution\n(.*?)^ *# end of solution$", re.M | re.S)
 SOLVED = "> **Solved edition.** Every exercise has its answer: try yourself before you look.\n"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
+# Run last: it shows every widget once more, as it is then.
+SHOW_AGAIN = """
+import gc
+from IPython.display import display
+from flowerdiff.widgets.player import StaticFallback
+display(*(thing for thing in gc.get_objects() if issubclass(type(thing), StaticFallback)))
+"""
 # Where Colab fetches the course. OWNER is not known yet: the one place to say it. Then build again.
 REPOSITORY = "https://github.com/OWNER/flowerdiff"
 
@@ -92,7 +100,12 @@ def _stub(match: re.Match) -> str:
 
 
 def execute(notebook: nbformat.NotebookNode) -> None:
-    """Run every cell in a kernel of its own, in the notebooks' folder; an error stops the build."""
+    """Run every cell in a kernel of its own, in the notebooks' folder; an error stops the build.
+
+    A widget that went on after its cell (a training monitor) is stored with its last picture, as
+    its state is: else readers would see the first moment of a run that has long ended.
+    """
+    notebook.cells.append(nbformat.v4.new_code_cell(SHOW_AGAIN))
     # This checkout, not another flowerdiff that may be installed; and nothing from a network.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ.update(PYTHONPATH=path, HF_HUB_OFFLINE="1")
@@ -100,6 +113,11 @@ def execute(notebook: nbformat.NotebookNode) -> None:
     client = NotebookClient(notebook, timeout=CELL_SECONDS, resources=where, record_timing=False)
     client.coalesce_streams = True  # what is printed comes in pieces, cut anew each time
     client.execute()
+    last = {_model(output): output for output in notebook.cells.pop().outputs}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if (model := _model(output)) and model in last:
+                output.update(data=last[model].data, metadata=last[model].metadata)
     notebook.metadata.language_info = {"name": "python"}  # not the version that happened to run it
 
 
@@ -138,6 +156,11 @@ def reword(source: Path, built: Path, solved: bool) -> None:
     if _as_written(notebook.cells) != _as_written(written.cells):
         sys.exit(f"{built.name}: not only words have changed; build it without --words")
     built.write_text(as_text(notebook), encoding="utf-8")
+
+
+def _model(output) -> str | None:
+    """The widget that an output shows."""
+    return output.get("data", {}).get(VIEW, {}).get("model_id")
 
 
 def _right(cell) -> bool:

@@ -4,12 +4,11 @@
 
 KID, recognition and diversity over the features of EfficientNet-Lite0, for each sampler and number
 of steps; w = 1. The times are even in t, and for a second-order solver also even in log-SNR, and
-with small steps first. Image i has seed i and class i modulo their number in all settings, so the
-first 102 images of each setting, one per class, show what the steps alone change: compare these.
-The settings of few steps are measured over more images as well.
+with small steps first. Image i has seed i and class i modulo their number in all settings, so what
+differs between them comes of the steps alone.
 
 --scratch: a folder for the features of real images (see flowerdiff/evaluate.py). A setting that the
-JSON already has, of the same model, is not measured again: delete the file to start anew.
+JSON already has, of the same model and n, is not measured again: delete the file to start anew.
 """
 
 import json
@@ -30,8 +29,7 @@ from flowerdiff.schedule import Schedule
 from flowerdiff.widgets import log_snr_times
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results/steps.json"
-STEPS = {5: 510, 10: 510, 25: 510, 50: 510, 200: 102, None: 102}  # and the images; None is all T
-SAME = 102  # images that all settings have
+STEPS = (5, 10, 25, 50, 200, None)  # None is all T
 
 
 def small_first(schedule: Schedule, steps: int) -> list[int]:
@@ -55,31 +53,31 @@ def walks(schedule: Schedule, steps: int | None) -> dict:
 
 
 def main() -> None:
-    asked = arguments(__doc__.splitlines()[0]).parse_args()
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=204)
+    asked = parser.parse_args()
+
     model = load_pretrained(asked.model)
     by = Instruments.ready(asked, model.image_size)
-    results = so_far(RESULTS, asked, by, {"w": 1})
-    done = [(setting["sampler"], setting["steps"]) for setting in results["settings"]]
-    wanted = [(n, *walk) for n in STEPS for walk in walks(model.schedule, n).items()]
+    results = so_far(RESULTS, asked, by, {"n": asked.n, "w": 1})
+    done = [(setting["walk"], setting["steps"]) for setting in results["settings"]]
+    labels = torch.arange(asked.n) % len(model.class_names)
+    wanted = [(steps, *walk) for steps in STEPS for walk in walks(model.schedule, steps).items()]
     for steps, name, (sampler, times) in wanted:
         if (name, steps) in done:
             continue
-        n, began = STEPS[steps], time.process_time()
-        labels = torch.arange(n) % len(model.class_names)
-        batches = tqdm(torch.arange(n).split(BATCH), desc=f"{name}: {steps or 'all'} steps")
+        began = time.process_time()
+        batches = tqdm(torch.arange(asked.n).split(BATCH), desc=f"{name}: {steps or 'all'} steps")
         images = torch.cat(
             [
                 to_uint8(draw(model, seeds.tolist(), labels[seeds], 1.0, sampler, times))
                 for seeds in batches
             ]
         )
-        seconds = round((time.process_time() - began) / n, 2)  # of all threads together
+        seconds = round((time.process_time() - began) / asked.n, 2)  # of all threads together
         drawn = Measured(images, labels, by.extractor(images))
-        same = Measured(images[:SAME], labels[:SAME], drawn.features[:SAME])
-        setting = {"sampler": name, "steps": steps, "cpu_seconds_per_image": seconds}
-        setting["same"] = {"n": SAME} | by.scores(same)
-        setting["all"] = {"n": n} | by.scores(drawn)
-        results["settings"].append(setting)
+        setting = {"walk": name, "steps": steps, "cpu_seconds_per_image": seconds}
+        results["settings"].append(setting | by.scores(drawn))
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
