@@ -48,12 +48,21 @@ def grid(images: Tensor, columns: int | None = None, pad: int = 2) -> Tensor:
 
 
 def png_bytes(image: Tensor) -> bytes:
-    """One uint8 image (3, H, W) as a PNG file's bytes."""
-    if image.dtype != torch.uint8:
-        raise TypeError(f"a PNG takes uint8 pixels; got {image.dtype}: use to_uint8 first")
-    buffer = io.BytesIO()
+    """One uint8 image (3, H, W) as a PNG file's bytes. Raises TypeError if it is not uint8."""
     # Level 1: these are small pictures, made by the dozen while a person waits.
-    Image.fromarray(image.permute(1, 2, 0).cpu().numpy()).save(buffer, "PNG", compress_level=1)
+    return _file(image, "PNG", compress_level=1)
+
+
+def webp_bytes(image: Tensor) -> bytes:
+    """The same as a WebP file's, every pixel kept: a quarter smaller, and all browsers read it."""
+    return _file(image, "WEBP", lossless=True, quality=20, method=2)  # of the effort, not the look
+
+
+def _file(image: Tensor, kind: str, **options) -> bytes:
+    if image.dtype != torch.uint8:
+        raise TypeError(f"a {kind} file takes uint8 pixels; got {image.dtype}: use to_uint8 first")
+    buffer = io.BytesIO()
+    Image.fromarray(image.permute(1, 2, 0).cpu().numpy()).save(buffer, kind, **options)
     return buffer.getvalue()
 
 

@@ -24,7 +24,7 @@ Curve = Tensor | tuple[Tensor, Tensor]  # y over 0, 1, 2, ...; or (x, y)
 def curves(
     panels: Mapping[str, Mapping[str, Curve]],
     caption: str,
-    xlabel: str = "t",
+    xlabel: str | Sequence[str] = "t",
     log: Sequence[str] = (),
     ylim: tuple[float, float] | None = None,
     size: tuple[float, float] = (3.4, 2.8),
@@ -32,15 +32,17 @@ def curves(
     """Panels side by side, {title: {name: curve}}, as one picture of a notebook.
 
     Curves of the same name look the same in all panels; the names stand in the first one. log: the
-    titles of panels whose y axis is logarithmic. ylim: for all panels. size: inches of one panel,
-    width and height. A curve y may also be a bundle of N thin ones, (length, N).
+    titles of panels whose y axis is logarithmic. xlabel: of all panels, or one for each. ylim: for
+    all panels. size: inches of one panel, width and height. A curve y may also be a bundle of N
+    thin ones, (length, N).
     """
     figure = _figure(size[0] * len(panels), size[1])
     styles = {
         name: i for i, name in enumerate(dict.fromkeys(n for p in panels.values() for n in p))
     }
+    xlabels = [xlabel] * len(panels) if isinstance(xlabel, str) else xlabel
     for i, (title, lines) in enumerate(panels.items()):
-        axes = _axes(figure, 1, len(panels), i + 1, title=title, xlabel=xlabel)
+        axes = _axes(figure, 1, len(panels), i + 1, title=title, xlabel=xlabels[i])
         for name, curve in lines.items():
             draw_curve(axes, name, curve, styles[name])
         if title in log:

@@ -67,7 +67,7 @@ stepper
 # |---|---|---|
 # | flower | the kind the model is told to see: its *label* | your favourite |
 # | seed | names the noise we begin with; same seed, same noise | 8 instead of 7 |
-# | w | how much the label counts: −1 not at all, 0 as learned, more: exaggerated | −1, then 6 |
+# | w | how much the label counts (lesson 05): −1 not at all, 0 as learned, then more | −1, then 6 |
 # | sampler | how a step is made (lesson 04) | `ddpm` |
 # | steps | how many steps from noise to flower | 3, then 50 |
 #
@@ -86,9 +86,10 @@ stepper
 # - $t$ is the **time**, a whole number from 0 (clean) to $T = 800$ (noise). A walk goes *down*:
 #   from $t = 800$ to $t = 0$.
 # - $\bar\alpha_t$ ("alpha bar", `alpha_bar`) is the picture's share in the mixture at time $t$, and
-#   $1-\bar\alpha_t$ is the noise's share. It is a fixed table of numbers, the **schedule**.
+#   $1-\bar\alpha_t$ is the noise's share. They are shares of the *variance*, so what one multiplies
+#   with is their root (lesson 01). It is a fixed table of numbers, the **schedule**.
 # - $\mathrm{SNR} = \bar\alpha_t / (1-\bar\alpha_t)$ is the **signal-to-noise ratio**: at 1 there is
-#   as much picture as noise, at 0.01 a hundred times more noise.
+#   as much picture as noise, at 0.01 the noise has a hundred times the variance.
 #
 # > **Predict.** Half-way, at $t = 400$: is about half of the mixture picture? And when is the
 # > picture down to a tenth: at $t = 500$, 600 or 700?
@@ -104,8 +105,8 @@ for t in (0, 100, 200, 400, 600, 640, 700, 800):
 # is no picture in the mixture at all. Nobody has hidden a flower in the noise: the model sees one
 # there, as you see a face in a cloud. In every cloud it sees another.
 #
-# The model never sees $x_0$ and never sees $\varepsilon$. It is shown $x_t$, told $t$ and the
-# label, and it answers with its best guess of the noise. (`predicts v`, says the model of itself at
+# Nobody shows the model $x_0$ or $\varepsilon$, either: here there is no $x_0$. It is shown $x_t$,
+# told $t$ and the label, and answers with its best guess of the noise. (`predicts v`, it says at
 # the top: it really answers with a mixture of noise and picture, out of which the library takes the
 # noise. Lesson 03 tells why.) We write a hat on what is guessed:
 #
@@ -117,8 +118,8 @@ for t in (0, 100, 200, 400, 600, 640, 700, 800):
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\hat\varepsilon}{\sqrt{\bar\alpha_t}} $$
 #
-# > **Predict.** Take one step of the walk above and mix its two guesses again, with the shares of
-# > that $t$. Do you get the noisy picture back: exactly, nearly, or not at all, since both are
+# > **Predict.** Take one step of the walk above and mix its two guesses again, with the two roots
+# > of that $t$. Do you get the noisy picture back: exactly, nearly, or not at all, since both are
 # > guesses?
 
 # %%
@@ -132,9 +133,9 @@ torch.testing.assert_close(mixed, step.x_t)
 print("the two guesses, mixed again, are x_t")
 
 # %% [markdown]
-# Exactly, but for rounding in the seventh digit (`assert_close` would have complained). The two
-# guesses are one: whoever knows the noise in $x_t$ knows the picture in it. The middle and the
-# right of the widget are one answer, written in two ways.
+# Exactly, but for rounding (`assert_close` would have complained of a difference in the fifth
+# digit). The two guesses are one: whoever knows the noise in $x_t$ knows the picture in it. The
+# middle and the right of the widget are one answer, written in two ways.
 
 # %% [markdown]
 # ## 3 · The walk is a loop
@@ -142,7 +143,8 @@ print("the two guesses, mixed again, are x_t")
 # There is nothing in the widget that you could not write yourself. A sampler, here `ddim`, is a
 # Python *generator*: it makes one step when you ask for it, and waits.
 #
-# > **Predict.** After `first = next(walk)`, how many of the 25 steps has the computer worked out?
+# > **Predict.** After `first = next(walk)`, how many times has the model been asked, of 25? And how
+# > many steps down have been made?
 
 # %%
 from flowerdiff.guidance import guided
@@ -157,11 +159,12 @@ first = next(walk)
 print(f"t = {first.t}, and x_t is still the noise we began with: {first.x_t is x_T}")
 
 # %% [markdown]
-# One. The model has been asked once, about pure noise. Every step holds what you saw in the widget,
-# `step.t`, `step.x_t`, `step.x0_hat` and `step.eps_hat`, and a `for` loop asks for the rest.
+# Asked once, about pure noise; and no step down yet: `first` is step 0 of the widget. The step to
+# $t = 768$ is made when you ask for the next. Each holds what you saw in the widget, `step.t`,
+# `step.x_t`, `step.x0_hat` and `step.eps_hat`, and a `for` loop asks for the rest.
 #
-# (`clip_x0=1.0` keeps $\hat x_0$ between dark and bright: with $w$ above 0, some guesses
-# overshoot.)
+# (`clip_x0=1.0` keeps $\hat x_0$ between dark and bright: some guesses overshoot, the more the
+# larger $w$ is. Then $\hat\varepsilon$ is worked out anew, so that the two still belong together.)
 
 # %%
 from flowerdiff.widgets import filmstrip, picture
@@ -225,9 +228,10 @@ picture(
 )
 
 # %% [markdown]
-# The label decides **what**: colour, petals, the centre. The seed decides the rest: **where** the
-# flower sits, how large it is, where the light falls. Flowers of one seed resemble one another like
-# photographs taken from the same spot.
+# The label decides **what**: petals, the centre, and the colour if the kind has only one. The seed
+# chooses among what is left: **where** exactly the flower sits, how large it is, where the light
+# falls, and of a kind that comes in many colours, which (try `["petunia"] * 6`). Flowers of one
+# seed resemble one another like photographs taken from the same spot.
 #
 # A seed belongs to one image, not to a batch: the sunflower of seed 3 is the same alone or among a
 # thousand.

@@ -82,7 +82,8 @@ curves(
 # thing: Gaussian noise with mean 0 and variance 1. That is where a sampler can begin its way back.
 #
 # (And if the variance is not 1? Then its distance to 1 shrinks by the factor $1-\beta_t$ at every
-# step.)
+# step. Adding noise without shrinking is not wrong: it is called *variance exploding*, and some
+# good models are made so. What the course does is *variance preserving*.)
 
 # %% [markdown]
 # ### Exercise 1 · One step of noise
@@ -249,13 +250,15 @@ histogram_player(
 
 # %% [markdown]
 # **Drive it.** On the left all three are Gaussians from the first step on; their means creep
-# together, and after 40 steps hardly anybody could say which pixel was the bright one. On the
-# right one step gives two values, two steps four, three eight: first a comb, then a cloud, and
-# soon the same bell (the black curve is what Gaussian noise would give). Sums of *many* small
-# independent things become Gaussian, whatever the things are: the **central limit theorem**.
+# together, and after 40 steps hardly anybody could say which pixel was the bright one. On the right
+# one step gives two values, two steps four, three eight (you see fewer columns: heads then tails
+# ends close to tails then heads): first a comb, then a cloud, and soon nearly the same bell (the
+# black curve is what Gaussian noise would give). Sums of *many* small independent things become
+# Gaussian, whatever the things are: the **central limit theorem**.
 #
-# So after many *small* steps the end is the same with coins. But only with Gaussian noise has every
-# $t$ in between one short formula, and a net has to be trained at every $t$.
+# So after many *small* steps the end is the same with coins, and the smaller they are the more so.
+# But only with Gaussian noise has every $t$ in between one short formula, and a net has to be
+# trained at every $t$.
 #
 # **Your turn:** change `coin` to something else with mean 0 and variance 1 (a coin that is 3 once
 # in ten times, and −1/3 else?) and run both cells again.
@@ -304,6 +307,14 @@ check_std_after_two(std_after_two)
 #
 # This is the mixture of lesson 00, and equation (4) of the paper by Ho, Jain and Abbeel. For the
 # clean picture, $t = 0$, no step has been made, and $\bar\alpha_0 = 1$.
+#
+# Papers write the step and the jump as distributions, a Gaussian with its mean and its variance:
+#
+# $$ q(x_t \mid x_{t-1}) = \mathcal N(\sqrt{1-\beta_t}\; x_{t-1},\ \beta_t I), \qquad
+#    q(x_t \mid x_0) = \mathcal N(\sqrt{\bar\alpha_t}\; x_0,\ (1-\bar\alpha_t) I) . $$
+#
+# Each step looks only at the one before it, so the steps are a **Markov chain**, which the papers
+# call the **forward process**.
 
 # %% [markdown]
 # ### Exercise 3 · From beta to alpha_bar
@@ -350,10 +361,10 @@ for t, beta in enumerate(betas.tolist(), start=1):
         )
 
 # %% [markdown]
-# To the second or third digit, as one may hope of 100,000 random copies (the mean of $n$ copies is
-# off by about $1/\sqrt n$). The jump is exact, the walk is one sample of it; and the jump needs one
-# line where the walk needs 800 steps. Training asks for thousands of noisy pictures per second,
-# each at another $t$. Without the jump, training would be hopelessly slow.
+# To the second or third decimal, as one may hope of 100,000 random copies (the mean of $n$ copies
+# is off by about $1/\sqrt n$, here 0.003). So walk and jump are the same **in distribution**: not
+# the same noisy picture, but equally likely ones, and training needs no more. It needs a great many
+# of them, each at another $t$. To walk there takes 400 draws of noise on average; to jump, one.
 
 # %% [markdown]
 # ### Exercise 4 · To any t in one jump
@@ -413,14 +424,15 @@ picture(
 # %% [markdown]
 # Three, perhaps four. The net gets them all, is told $t$ for each, and has to say what the noise
 # is. With this schedule it spends more than a third of its time, from $t = 500$ on, on pictures in
-# which there is almost nothing to be found. Is that a good plan? That is a question about the
-# schedule.
+# which *you* see nothing. A net sees more, for it can average (section 7): in such noise it settles
+# where a flower is and what colour it has. Is a third of the time too much for that, or too little?
+# That is a question about the schedule.
 
 # %% [markdown]
 # ## 5 · Schedules
 #
-# A **schedule** is the list of numbers $\bar\alpha_0, \dots, \bar\alpha_T$. Three are widely
-# used:
+# A **schedule** is the list of numbers $\bar\alpha_0, \dots, \bar\alpha_T$. This course uses
+# three:
 #
 # - **linear** (Ho et al. 2020): $\beta_t$ rises in a straight line, here from 0.0001 to 0.02;
 # - **cosine** (Nichol and Dhariwal 2021): $\sqrt{\bar\alpha_t}$ falls like a cosine from 1 to 0;
@@ -506,9 +518,14 @@ schedule_explorer(
 # %% [markdown]
 # Find the $t$ at which you lose the flower under *linear* (between 400 and 500), and the one at
 # which you lose it under *cosine* (between 600 and 700). Then compare the two SNRs there: they are
-# about the same. **How a noisy picture looks depends on the SNR alone**, and a schedule only says
-# at which $t$ which SNR is visited, and so how much of the training and of the sampling goes into
-# it.
+# about the same. **How noisy a picture of one size looks depends on the SNR alone**, and a schedule
+# only says at which $t$ which SNR is visited, and so how much of the training and of the sampling
+# goes into it. (Papers often draw its logarithm, the **log-SNR**.)
+#
+# Other families fit in here. Divide any mixture $a_t\, x_0 + b_t\, \varepsilon$ by
+# $\sqrt{a_t^2 + b_t^2}$, and it is ours, with $\mathrm{SNR} = a_t^2 / b_t^2$: with $a = 1$ and
+# $b = \sigma$ that of *EDM* (Karras et al. 2022), with $a = 1 - t$ and $b = t$ for $t$ from 0 to 1
+# that of *flow matching*.
 
 # %% [markdown]
 # ### Exercise 5 · When the noise takes over
@@ -533,7 +550,8 @@ check_time_of(time_of)
 # %% [markdown]
 # ## 6 · What is left at the end
 #
-# The sampler begins with pure noise. Training ends with $x_T$, and we hope that this is the same.
+# The sampler begins with pure noise. The noisiest that training shows the net is $x_T$, and we hope
+# that this is the same.
 # For our linear schedule, $T = 800$ and $\beta_T = 0.02$, it is not quite:
 #
 # $$ \bar\alpha_T = \prod_{t=1}^{800}(1-\beta_t) = 0.000305,\quad \sqrt{\bar\alpha_T} = 0.0175 . $$
@@ -610,13 +628,14 @@ for T in (100, 400, 800, 1000, 2000):
     )
 
 # %% [markdown]
-# 97 times in 100, and **a net finds this.** In training, the average brightness of $x_T$ gives
-# away that of the picture, and the net learns to trust it. In sampling we hand it pure noise, with
-# an average of nearly 0, and it concludes: *a picture of medium brightness*. So such models have a
-# hard time drawing a night sky, or a white flower on white. How strong the effect is depends on
-# the net and on what is left: the last column shows it for other $T$ and the same $\beta$s. (The
-# schedule of Stable Diffusion left 6.8 %, and people noticed.) With $T = 100$ it would be more
-# than half of the picture!
+# 97 times in 100, and **a net can find this**, too. In training, the average brightness of $x_T$
+# gives away that of the picture, and the net learns to trust it. In sampling we hand it pure noise,
+# with an average of nearly 0, and it concludes: *a picture of medium brightness*. So such models
+# have a hard time drawing a night sky, or a white flower on white. How strong the effect is depends
+# on the net, on the pictures (black and white are the extremes) and on what is left: the last
+# column shows it for other $T$ and the same $\beta$s. (The schedule of Stable Diffusion left 6.8 %,
+# and people noticed.) With $T = 100$ more than half of the brightness would be left: a factor of
+# 0.60, a share of 36 %.
 #
 # The cure is to bend the schedule so that nothing is left (Lin et al. 2023): take the factor of the
 # picture, $r_t = \sqrt{\bar\alpha_t}$; **shift** the whole curve down until its end is at 0, then
@@ -671,7 +690,7 @@ def noisy_flowers(times):
         x0 = from_uint8(draw_flower("embercup", seed=2, size=size))
         x_t = linear.add_noise(x0, t, noise([5], t, x0.shape)[0])
         small = F.avg_pool2d(x_t, size // 16)
-        small = 0.7 * small / small.std()  # averaging fades the colours: bring them back
+        small = 0.7 * small / small.std()  # the mixing has faded the colours: bring them back
         for row, x in zip(rows, (x_t, small), strict=True):
             row.append(F.interpolate(to_uint8(x)[None], 128, mode="nearest")[0])
     return [*rows[0], *rows[1]]
@@ -716,8 +735,8 @@ picture(
 
 # %% [markdown]
 # All alike, apart from the luck of the noise: $t = 100$ at 16 pixels is as far from the picture as
-# $t = 427$ at 128. A schedule in which every size has this SNR at the *same* $t$ is the last
-# exercise.
+# $t = 427$ at 128. A schedule for each size, so that all are equally clear at the *same* $t$, is
+# the last exercise.
 
 # %% [markdown]
 # ### Exercise 7 · A schedule for larger pictures
@@ -757,7 +776,8 @@ summary()
 #   with is a root.
 # - **`alpha[t]` for `alpha_bar[t]`.** *It shows:* there is hardly any noise at any $t$. *The
 #   rule:* the jump takes *all* steps together: the bar.
-# - **`cumsum` for `cumprod`.** *It shows:* negative shares. *The rule:* shares of shares multiply.
+# - **`cumsum` for `cumprod`.** *It shows:* shares above 1 or below 0, and `nan` from their roots.
+#   *The rule:* shares of shares multiply.
 # - **`alpha_bar` without its first 1.** *It shows:* the last sampling step leaves a little noise,
 #   or `t = T` is out of range. *The rule:* $T + 1$ entries, `alpha_bar[0] == 1`.
 # - **`alpha_bar[t] * x0` with `t` of shape (B,).** *It shows:* an error, or, if B happens to equal
@@ -772,25 +792,33 @@ summary()
 # ## Key points
 #
 # - A step of forward diffusion **shrinks** the picture a little and **adds** a little noise, so
-#   that the variance stays 1.
+#   that the variance goes to 1, whatever it was, and stays there.
 # - Gaussian noises add up to a Gaussian noise. So the jump to any $t$ has a **closed form**, and
 #   training can begin at any $t$ at once.
 # - $\beta_t$ is what one step adds, $\bar\alpha_t$ is what all steps leave, and
-#   $\mathrm{SNR} = \bar\alpha_t/(1-\bar\alpha_t)$ is how it looks.
+#   $\mathrm{SNR} = \bar\alpha_t/(1-\bar\alpha_t)$ is how it looks, at one size.
 # - A schedule says how much time is spent at which SNR. What is right depends on the
 #   **resolution**.
-# - Look at the **end**: 800 steps up to 0.02 leave 1.75 % of the picture, enough to give its
-#   brightness away.
+# - Look at the **end**: 800 steps up to 0.02 leave 1.75 % of the picture's brightness, enough to
+#   give it away.
 #
 # ## Where to go on
 #
 # - **02 U-Net design**: the net that finds the noise.
 # - J. Ho, A. Jain, P. Abbeel, *Denoising Diffusion Probabilistic Models*, 2020
-#   ([arXiv:2006.11239](https://arxiv.org/abs/2006.11239)): section 2 is our sections 1 and 4.
+#   ([arXiv:2006.11239](https://arxiv.org/abs/2006.11239)): section 2 is our sections 1 and 4. The
+#   forward process is older: J. Sohl-Dickstein and others, 2015
+#   ([arXiv:1503.03585](https://arxiv.org/abs/1503.03585)).
+# - D. Kingma and others, *Variational Diffusion Models*, 2021
+#   ([arXiv:2107.00630](https://arxiv.org/abs/2107.00630)): why the SNR says all.
 # - A. Nichol, P. Dhariwal, *Improved Denoising Diffusion Probabilistic Models*, 2021
 #   ([arXiv:2102.09672](https://arxiv.org/abs/2102.09672)): the cosine, section 3.2.
 # - S. Lin and others, *Common Diffusion Noise Schedules and Sample Steps are Flawed*, 2023
 #   ([arXiv:2305.08891](https://arxiv.org/abs/2305.08891)): what is left at the end.
 # - E. Hoogeboom, J. Heek, T. Salimans, *simple diffusion*, 2023
 #   ([arXiv:2301.11093](https://arxiv.org/abs/2301.11093)): resolution, section 3.1.
+# - The other families: Y. Song and others, 2021
+#   ([arXiv:2011.13456](https://arxiv.org/abs/2011.13456): variance exploding and preserving), T.
+#   Karras and others, 2022 ([arXiv:2206.00364](https://arxiv.org/abs/2206.00364)), Y. Lipman and
+#   others, 2023 ([arXiv:2210.02747](https://arxiv.org/abs/2210.02747): flow matching).
 # - `flowerdiff/schedule.py` in this course: all three schedules and the algebra around them.

@@ -124,7 +124,7 @@ check_field(field)
 # blocks of two 3×3 convolutions. Three words for what stands between them:
 #
 # - **channels**: a picture has 3 numbers at each pixel, red, green and blue; inside a net there are
-#   more, here $c = 128$ (the net's *width*). A picture with many channels is a **map**.
+#   more, here $c = 128$ (the net's *width*). A picture with many channels is a (*feature*) **map**.
 # - **BatchNorm** brings each channel to mean 0 and variance 1, measured over all pixels of all
 #   images in the batch, and then multiplies it with a learned factor and adds a learned shift.
 #   (Section 6 asks whether that was a good idea.)
@@ -155,9 +155,10 @@ block = ConvBlock(3, 128)
 print(f"{sum(p.numel() for p in block.parameters()):,} parameters")
 
 # %% [markdown]
-# With `residual`, the first half's output is *added* to the second's: the second then only has to
-# learn what is to be changed. (Two independent things of variance 1 add up to variance 2, hence the
-# root.)
+# With `residual` (a **residual connection**, He et al. 2015), the first half's output is *added* to
+# the second's: the second then only has to learn what is to be changed. (Two independent things of
+# one variance add up to twice that variance. These two are not quite independent, but the root
+# keeps the size about right.)
 #
 # ### Exercise 2 · The parameters of a block
 #
@@ -216,7 +217,8 @@ def embed(numbers, c):
 # What goes *into* an up stage? The map `h` from below, told the class and the time; and beside it
 # the skip, the map of the same size from the way down. The paper's text says that time and class
 # are "concatenated with the feature maps". Its code does something else: it **multiplies** with the
-# numbers of the class and **adds** those of the time.
+# numbers of the class and **adds** those of the time. (Both together are known as **FiLM**, Perez
+# et al. 2017.)
 #
 # ### Exercise 3 · Where all meets
 #
@@ -318,9 +320,9 @@ net = net.eval()
 
 # %% [markdown]
 # Now look inside. At the top you choose a picture and a time $t$, then a block, with the mouse, or
-# with `Tab` and the arrow keys. A block is as high as its maps, and the wider, the more channels it
-# has; the lines between blocks are skips. Below: what it puts out, what it costs, what its **middle
-# pixel sees** (bright), and eight of its channels.
+# with `Tab` and the arrow keys. The taller a block, the larger its maps; the wider, the more
+# channels. The lines from dot to dot are skips. Below: what the block puts out, what it costs, what
+# its **middle pixel sees** (bright), and eight of its channels.
 #
 # > **Predict.** Which block has the most parameters? Which one does the most work? Which is the
 # > first whose middle pixel sees the whole picture?
@@ -355,8 +357,9 @@ net_map(net, schedule, garden, labels, label="Map of the 2-layer net")
 
 # %% [markdown]
 # Parameters are what is learned and stored; **FLOPs** (floating-point operations: every
-# multiplication and every addition is one) are the work for one picture. They have little to do
-# with each other: a weight of a convolution works once for every pixel that comes out.
+# multiplication and every addition is one; papers that count *MACs* take both together, and get
+# half our number) are the work for one picture. They have little to do with each other: a weight of
+# a convolution works once for every pixel that comes out.
 #
 # ### Exercise 4 · The work of a convolution
 #
@@ -402,8 +405,7 @@ for b in blocks:
 print(f"{all_parameters:,} parameters, {all_flops / 1e9:.1f} GFLOP for one picture")
 
 # %% [markdown]
-# About 78 % (8.6 + 16.8 + 35.5 + 17.0), for 20 % of the parameters. Full size is where the time
-# goes.
+# About 78 % (8.6 + 16.8 + 35.5 + 17.0), for 20 % of the parameters. Full size is where the work is.
 #
 # What are the parts good for? We can cut a connection of the trained net, put zeros in its place,
 # and see what becomes of its answer. $\hat x_0$ is the picture that remains if $\hat\varepsilon$ is
@@ -594,7 +596,7 @@ curves(
 #
 # | | 2-layer | 3-layer |
 # |---|---|---|
-# | blocks | two 3×3 convolutions, BatchNorm | 7×7 per channel, two 3×3, GroupNorm |
+# | blocks | two 3×3 convolutions, BatchNorm | 7×7 per channel (*depthwise*), two 3×3, GroupNorm |
 # | widths on the way down | 128, 128, 256 | 84, 128, 256, 512, 1024 |
 # | halvings | 2, and cells of 8×8 | 3 |
 # | time, class | at two places; added, multiplied | in every block but the last; added |
@@ -621,15 +623,17 @@ for name, papers in full_size.items():
     )
 
 # %% [markdown]
-# 30 times the parameters, 4.7 times the work. And where the 2-layer net's answer at a pixel rests
-# on 80 pixels across, the 3-layer net's rests on all 128. Left edge and right edge of one flower do
-# not know of each other in the 2-layer net. (There is a back door: GroupNorm in the bottleneck and
-# in `out` averages over the whole picture. `measure` leaves the norms out, for they pass on *how
-# much* there is, and not *where*.)
+# 30 times the parameters, 4.7 times the work. And where the 2-layer net's answer at this pixel
+# rests on 80 pixels across (and at none on more: its bottleneck sees the picture in cells, and this
+# pixel is best placed), the 3-layer net's rests on all 128. Left edge and right edge of one flower
+# do not know of each other in the 2-layer net. (There is a back door: GroupNorm in the bottleneck
+# and in `out` averages over the whole picture. `measure` leaves the norms out, for they pass on
+# *how much* there is, and not *where*.)
 #
 # **Attention** is how a pixel gets at what is far away. Every pixel of a map makes three lists of
-# $d$ numbers: a *query* $q$, what am I looking for; a *key* $k$, what do I have; a *value* $v$,
-# what I hand over. (These are the usual letters. This $v$ is not the $v$ that a model can predict.)
+# $d$ numbers out of its channels, with learned weights (a 1×1 convolution; `qkv` in the code): a
+# *query* $q$, what am I looking for; a *key* $k$, what do I have; a *value* $v$, what I hand over.
+# (These are the usual letters. This $v$ is not the $v$ that a model can predict.)
 # Pixel $i$ looks at pixel $j$ with the weight
 #
 # $$ a_{ij} = \frac{e^{s_{ij}}}{\sum_{j'} e^{s_{ij'}}}, \qquad
@@ -638,7 +642,9 @@ for name, papers in full_size.items():
 #
 # The weights of one pixel are shares: they add up to 1 (a **softmax**). Nothing in them depends on
 # how far away $j$ is. The root: $q_i \cdot k_j$ is a sum of $d$ products, and its standard
-# deviation grows like $\sqrt d$.
+# deviation grows like $\sqrt d$. What the pixel gets goes through one more learned layer and is
+# *added* to the map. As the pixels of *one* map look at each other, it is called
+# **self-attention**.
 #
 # The price: $N$ pixels have $N^2$ weights, 268 million at 128×128. So at its levels the 3-layer net
 # has *linear* attention, a cheaper relative without those $N^2$ weights, and this one only in the
@@ -667,7 +673,7 @@ check_attend(attend)
 # What does a net look at? We need one that was trained for long: the bundled model, whose net has
 # attention on maps of 8×8. It does this four times side by side, with 48 numbers each (four
 # *heads*), and each of the 64 "pixels" stands for 8×8 pixels of the picture. A hook takes what goes
-# into one of its attentions, that of *up 2*; the last three lines are the formula.
+# into the last of its attentions, on the way up; the last three lines are the formula.
 
 # %%
 import torch.nn.functional as F
@@ -685,7 +691,8 @@ with torch.inference_mode():
     *_, last = ddim(listening, model.schedule, seeds, kinds, steps=25, clip_x0=1.0)
 drawn = last.x_t.clone()  # three flowers that the model drew itself
 
-attention, taken = model.net.up[1].attention, []
+attentions = [layer for layer in model.net.modules() if type(layer).__name__ == "Attention"]
+attention, taken = attentions[-1], []  # they stand in the order of work
 hook = attention.norm.register_forward_hook(lambda module, given, out: taken.append(out))
 x_t = model.schedule.add_noise(drawn, 400, noise([5, 6, 7], 400))
 with torch.no_grad():
@@ -707,10 +714,11 @@ PLACES = {0: [(6, 3), (4, 4), (0, 7)], 1: [(5, 2), (4, 3), (1, 0)], 2: [(4, 5), 
 
 
 def looks(flower, row, column):
-    """The flower, bright where the piece at (row, column) looks; the piece has a white frame."""
+    """The flower in grey, orange where the piece at (row, column), in a white frame, looks."""
     share = weights[flower].mean(0)[8 * row + column].reshape(8, 8)  # mean of the four heads
     light = (share / share.max()).repeat_interleave(8, 0).repeat_interleave(8, 1)
-    image = to_uint8(drawn[flower]) * (0.1 + 0.9 * light)
+    grey = 0.5 * to_uint8(drawn[flower]).float().mean(0, keepdim=True)
+    image = grey * (1 - light) + torch.tensor([255.0, 140, 0])[:, None, None] * light
     piece = image[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
     inside = piece[:, 1:-1, 1:-1].clone()
     piece[:] = 255
@@ -727,9 +735,9 @@ picture(
     images,
     labels=titles,
     columns=5,
-    caption="Three flowers; what the net sees of them; and bright, where a piece in a white frame "
-    "looks. A petal of the daisy and of the sunflower looks at petals all around; a petal of the "
-    "water lily at those on the other side; each centre at the centre. Background looks at "
+    caption="Three flowers; what the net sees of them; and in orange, where a piece in a white "
+    "frame looks. A petal of the daisy and of the sunflower looks at petals all around; a petal of "
+    "the water lily at those on the other side; each centre at the centre. Background looks at "
     "background.",
 )
 
@@ -760,13 +768,13 @@ for who, share in {
 # So it holds: a little more than half the difference in colour that there is to any other piece,
 # and less than to its own neighbours, although it looks more than three pieces far on average.
 # *Measured* is where the weights are large, and that colours are alike there. That the net does so
-# *in order to* compare petals with petals is our reading of it. And it is *one* of its four
-# attentions. Put `model.net.down[4]`, the first, in the place of `model.net.up[1]`, and run the
-# three cells again: there what a piece looks at is hardly more like it than any other piece, and
-# some places are favourites of many.
+# *in order to* compare petals with petals is our reading of it. And it is *one* of its attentions.
+# Take `attentions[0]`, the first, in the place of `attentions[-1]`, and run the three cells again:
+# there what a piece looks at is hardly more like it than any other piece, and some places are
+# favourites of many.
 #
-# > **Predict.** We switch all four attentions of the model off. How much does the loss grow on
-# > these three flowers: hardly, by half, tenfold?
+# > **Predict.** We switch all attentions of the model off. How much does the loss grow on these
+# > three flowers: hardly, by half, tenfold?
 
 # %%
 from contextlib import contextmanager
@@ -775,8 +783,8 @@ from contextlib import contextmanager
 @contextmanager
 def blind(net):
     """Inside `with blind(net):` its attention hands nothing over."""
-    heads = [module.out for module in net.modules() if type(module).__name__ == "Attention"]
-    hooks = [head.register_forward_hook(lambda m, given, out: 0 * out) for head in heads]
+    layers = [layer.out for layer in net.modules() if type(layer).__name__ == "Attention"]
+    hooks = [layer.register_forward_hook(lambda m, given, out: 0 * out) for layer in layers]
     yield
     for hook in hooks:
         hook.remove()
@@ -853,7 +861,7 @@ picture(
     + [to_uint8(x0[3])]
     + [to_uint8((5 * d - 1).clamp(-1, 1)) for d in off],
     labels=["x0_hat, neighbours A", "neighbours B", "neighbours C", "all at t = 10", "the flower"]
-    + ["|B - A| of eps_hat", "|C - A|", "|t = 10 - A|"],
+    + ["|B - A| of eps_hat", "|C - A|", "|(all at t = 10) - A|"],
     columns=5,
     zoom=5,
     caption="Above: x0_hat of one flower in four batches, and the flower. A, B and C are alike at "
@@ -923,9 +931,10 @@ curves(
 # %% [markdown]
 # The larger the batch, the better its average, and the less one neighbour counts. At the paper's 16
 # the scatter is about a sixth of the error that the net makes anyway (the root of the loss at $t =
-# 300$ is 0.24): a noise that training has to live with, not a disaster. (The paper saw better
-# pictures with 32 than with 16. This *may* be one reason; it did not test it.) With GroupNorm it is
-# exactly 0: whatever the neighbours are.
+# 300$ is 0.24): a noise that training has to live with, not a disaster. (The paper reports better
+# pictures with 32 than with 16, and it is tempting to see the reason here. Lesson 07 measures it
+# again, and finds the opposite at equal epochs.) With GroupNorm it is exactly 0: whatever the
+# neighbours are.
 #
 # **GroupNorm** (Wu and He 2018) measures within *one* image: the channels are divided into groups
 # of neighbours, and each group gets mean 0 and variance 1 over its channels and all pixels:
@@ -968,10 +977,12 @@ print("the same as nn.GroupNorm")
 # The bundled model is a third net, made for this course and for laptops. What is different in it?
 #
 # - **Patches**: the stem folds 2×2 pixels into channels, so that nothing is done at full size.
-# - **Residual blocks** that begin as doing nothing: the last layer of each starts at zero.
+# - **Residual blocks** that begin as doing nothing: the last layer of each starts at zero
+#   (*zero-initialisation*).
 # - **GroupNorm** in place of BatchNorm.
 # - **Time and class in every block**: they *scale and shift* the normalised maps, so both
-#   multiplying and adding; sinusoids of $t$, not of $t/T$.
+#   multiplying and adding (**adaptive GroupNorm**, AdaGN; in transformers *adaLN*); sinusoids of
+#   $t$, not of $t/T$.
 # - **Attention** on the coarsest maps only.
 #
 # > **Predict.** Where are its parameters, where is its work? From which block on does it see
@@ -990,13 +1001,14 @@ net_map(
 
 # %% [markdown]
 # More evenly spread than before: no block has more than a fifth of the parameters, or more than
-# about an eighth of the work. (Together, the smallest maps, from *down 4* to *up 2*, hold four
-# fifths of the parameters and do two fifths of the work.) *down 5* is the first to see everything:
-# it is the first with attention. (Without attention it would see 62 of the 64 pixels. So at this
-# size attention buys hardly any reach; it buys that a block can *choose* what to look at.) These
-# maps come from a net that was trained for hours: at $t = 600$ find a channel that sees the flower,
-# already in *down 3*. What **out** shows is $v$, a mixture of noise and picture, with the colours
-# of the picture turned round. (Lesson 03 tells why one predicts it.)
+# about an eighth of the work. (Together, the blocks on the smallest maps, 8×8, hold nearly four
+# fifths of the parameters and do two fifths of the work.) The first block with attention is the
+# first to see everything. (Its two convolutions alone would reach all of the picture, or all but
+# two pixels. So at this size attention buys hardly any reach; it buys that a block can *choose*
+# what to look at.) These maps come from a net that was trained for hours: at $t = 600$ find a
+# channel that sees the flower, on the way down, already on the maps of 16×16. What **out** shows is
+# $v$, a mixture of noise and picture, with the colours of the picture turned round. (Lesson 03
+# tells why one predicts it.)
 #
 # And what does each change buy? That has to be measured: train with it and without it, all else
 # equal. But *what* equal: the same number of images, or the same time? On a laptop time is what we
@@ -1018,8 +1030,8 @@ for key in ("command", "machine", "data", "training"):
     print(f"{key}: {study[key]}")
 
 # %% [markdown]
-# > **Predict.** Three nets with about equal work for one picture (0.2 GFLOP at 32 pixels). Which of
-# > them has the lowest loss after 100 CPU seconds? And after equal *images*?
+# > **Predict.** Three nets of comparable work for one picture (0.16 to 0.23 GFLOP at 32 pixels).
+# > Which of them has the lowest loss after 100 CPU seconds? And after equal *images*?
 
 
 # %%
@@ -1042,7 +1054,7 @@ curves(
     caption="The loss of three nets, both axes as far as 100 CPU seconds take them. 2-layer: down "
     "to 0.07, the lowest all the way. Compact: nearly twice that at first, a little more in the "
     "end. 3-layer: still at 0.4, after a third of the images.",
-    xlabel="CPU seconds (left), images (right)",
+    xlabel=["CPU seconds", "images seen"],
     log=["loss over CPU seconds", "loss over images seen"],
 )
 
@@ -1060,21 +1072,22 @@ for name in (*three, "3-layer, no attention"):
     print(f"    after the first 5,280 images: loss {loss_at(name, 5280):.2f}")
 
 # %% [markdown]
-# The simplest net wins, by a little, and that is no slip of the measurement. A likely reason: in
-# the first 15,000 images there is much to learn that takes neither depth nor reach, and a small net
-# that does its work at full size learns it soonest. The 3-layer net takes three times as long for
-# each image, and even at equal *images* it is behind: narrow as it had to be for this (12
-# channels), and deep. **What is best after 100 seconds need not be best after a day**, and this
-# does not say what the paper's nets do after hours on a GPU.
+# Of these three the simplest wins, by a little, but by much more than a seed makes (below). A
+# likely reason: in the first 15,000 images there is much to learn that takes neither depth nor
+# reach, and a small net that does its work at full size learns it soonest. The 3-layer net takes
+# three times as long for each image, and even at equal *images* it is behind: narrow as it had to
+# be for this (12 channels), and deep. **What is best after 100 seconds need not be best after a
+# day**, and this does not say what the paper's nets do after hours on a GPU.
 #
 # Equal FLOPs are not equal time, either: the 3-layer net needs 4.4 ms where the compact one needs
-# 1.5. Many small steps (norms, a convolution for each channel alone) move much memory for few
-# FLOPs, and FLOPs do not count that.
+# 1.5. The last line tells where they go: it is the 3-layer net with its attention taken out, and
+# needs 1.8. Attention is a quarter of its FLOPs and three fifths of its time, for it moves much and
+# computes little: a softmax goes over many numbers and does next to nothing with each. (And this
+# net is 12 channels wide, its attention 128, as in the paper's: in a wide net it weighs less.)
 #
-# The last line is the 3-layer net with its attention taken out. It sees more than twice as many
-# images in the time, and is far ahead. At equal images (5,280) the two are level: 0.38 without,
-# 0.39 with. So a hundred seconds at 32 pixels give no sign of what attention is to this net; to
-# the paper, with 128 pixels and hours, it may be more.
+# Without attention it sees more than twice as many images in the time, and is far ahead. At equal
+# images (5,280) the two are level: 0.38 without, 0.39 with. So a hundred seconds at 32 pixels give
+# no sign of what attention is to this net; to the paper, with 128 pixels and hours, it may be more.
 #
 # Now the compact net with one change *undone* at a time. Two runs that differ in nothing but the
 # seed tell how much is chance.
@@ -1098,10 +1111,12 @@ for name, variant in study["nets"].items():
         )
 
 # %% [markdown]
-# Chance is about 0.0002 here (from two runs only). In the order of what they do:
+# Chance is about 0.0002 here (from two runs only), and a fifth of the milliseconds: *t / T* costs
+# what sinusoids cost, and reads 1.8. In the order of what they do:
 #
 # - **Starting at zero** is worth 0.012, and costs nothing.
-# - **GroupNorm** in the place of BatchNorm: 0.009, for 4 % more time in training.
+# - **GroupNorm** in the place of BatchNorm: 0.009, for 4 % more time in training. (Below you will
+#   see what this number hides.)
 # - **Sinusoids of $t$** in the place of $t/T$: 0.002. So the waste *is* measurable, and small: a
 #   net can get by with one number, and it sees the noise anyway.
 # - **Scaling**, not only adding: 0.0004; that is hardly more than chance.
@@ -1122,23 +1137,24 @@ for name, variant in study["nets"].items():
 # %%
 sheet = torch.from_numpy(np.array(Image.open(file.with_name("samples.png")).convert("RGB")))
 rows = {name: 2 + 34 * i for i, name in enumerate(study["nets"])}  # 32 pixels and 2 of white each
-names = ["2-layer", "3-layer", "compact", "compact, no patches", "compact, not zeroed"]
+names = ["2-layer", "3-layer", "compact", "compact, no patches", "compact, BatchNorm"]
 picture(
     [sheet[rows[name] : rows[name] + 32, :272].permute(2, 0, 1) for name in names],
     labels=names,
     columns=1,
     caption="Eight samples of each net, 32 x 32 pixels. 2-layer: soft coloured blobs like flowers. "
-    "3-layer: noise. Compact: flowers under a grid of dots, two pixels wide. Without patches: "
-    "flowers without the grid. Not zeroed: the grid again.",
+    "3-layer: noise. Compact: flowers under a grid of dots, two pixels wide. Without patches, and "
+    "with BatchNorm: flowers without the grid.",
 )
 
 # %% [markdown]
 # "Colourful patches that resemble flowers": that is what the paper says of its 2-layer net, too.
-# And the patches of 2×2 pixels show as a **grid**: each of the four pixels of a patch comes from
-# another channel, and so early they do not agree yet. The loss hardly tells; the eye sees it at
-# once. The bundled model is the same kind of net after many more images (`flowerdiff weights
-# flowers64` prints its card: how many), and there the grid is gone: look at the daisies of section
-# 5.
+# And there is a **grid**, two pixels wide: the four pixels of a patch come from four channels, and
+# they do not agree. Without patches it is gone. But look at BatchNorm: there are patches, no grid,
+# and yet a *higher* loss. So it takes patches *and* GroupNorm; why, this table does not say. The
+# loss gives no hint of it, and the eye sees it at once. The bundled model has both, and after many
+# more images (`flowerdiff weights flowers64` prints its card: how many) there is no grid: look at
+# the flowers of section 5.
 #
 # **Your turn**: `python tools/compare_nets.py --seconds 10 --out my-results` takes about three
 # minutes. Add a line to its `NETS`, and you have asked a question of your own.
@@ -1179,8 +1195,8 @@ summary("02")
 # - Parameters, work and field of view are three different things, and they sit in different blocks.
 # - Time and class are lists of numbers, one for each channel: added, multiplied, or both. An
 #   embedding is worth what it lets the net tell apart.
-# - **Attention** lets each place choose what to look at, near or far: in the *up 2* of our net, at
-#   what is like itself.
+# - **Attention** lets each place choose what to look at, near or far: in the last one of our net,
+#   at what is like itself.
 # - **BatchNorm** ties the pictures of a batch together and behaves differently in use;
 #   **GroupNorm** does neither.
 # - What is better depends on the budget, the size and the question. Change one thing at a time.
@@ -1191,10 +1207,17 @@ summary("02")
 # - O. Ronneberger, P. Fischer, T. Brox, *U-Net*, 2015
 #   ([arXiv:1505.04597](https://arxiv.org/abs/1505.04597)): where the U comes from, for cells under
 #   a microscope.
+# - K. He and others, *Deep Residual Learning for Image Recognition*, 2015
+#   ([arXiv:1512.03385](https://arxiv.org/abs/1512.03385)): adding in place of replacing.
 # - Y. Wu, K. He, *Group Normalization*, 2018
 #   ([arXiv:1803.08494](https://arxiv.org/abs/1803.08494)).
 # - A. Vaswani and others, *Attention Is All You Need*, 2017
 #   ([arXiv:1706.03762](https://arxiv.org/abs/1706.03762)): sections 3.2 and 3.5.
+# - P. Dhariwal, A. Nichol, *Diffusion Models Beat GANs on Image Synthesis*, 2021
+#   ([arXiv:2105.05233](https://arxiv.org/abs/2105.05233)): a U-Net made better one change at a
+#   time.
+# - W. Peebles, S. Xie, *Scalable Diffusion Models with Transformers*, 2022
+#   ([arXiv:2212.09748](https://arxiv.org/abs/2212.09748)): no U-Net at all: patches and attention.
 # - Z. Liu and others, *A ConvNet for the 2020s*, 2022
 #   ([arXiv:2201.03545](https://arxiv.org/abs/2201.03545)): a lesson in changing one thing at a
 #   time.

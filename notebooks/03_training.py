@@ -311,7 +311,7 @@ picture(
 # the large forms first and leaves the edges soft. $v$ is between them, and min-SNR is sharp before
 # its forms are right. **After 250 steps of a small net.** With time, all of them learn all of it,
 # and then sharpness counts: the paper trains on $\varepsilon$ for 80 rounds, the course's own model
-# (lesson 00) on $v$ with min-SNR for hours. *We* have minutes, so our run in section 1 is told
+# (lesson 00) on $v$ for hours. *We* have minutes, so our run in section 1 is told
 # `prediction="x0"`.
 #
 # (These four runs, and all others that the lesson shows without running them, were made by
@@ -1203,8 +1203,9 @@ summary()
 #   *The rule:* draw with the average, once it is long enough ago that it began.
 # - **a decay that is too long for the run.** *It shows:* grey samples from a good curve. *The
 #   rule:* $1/(1-d)$ at most a tenth of the steps.
-# - **one label dropout for the whole batch.** *It shows:* guidance (lesson 05) does little. *The
-#   rule:* everything random is drawn per picture: $t$, noise, flip, dropped label.
+# - **one label dropout for the whole batch.** *It shows:* little, at best a more restless loss;
+#   that is why it stays in. *The rule:* everything random is drawn per picture: $t$, noise, flip,
+#   dropped label.
 # - **`zero_grad` forgotten.** *It shows:* a loss that falls a little, and then only wavers; without
 #   clipping it goes up. *The rule:* backward, clip, step, zero.
 # - **augmentation that nobody has looked at.** *It shows:* a column of a table in a paper. *The

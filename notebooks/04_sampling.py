@@ -34,8 +34,8 @@
 # Whether a sampler or a model is to blame for a bad picture is hard to tell. So let us begin where
 # the model is **perfect**. Our "pictures" are points in the plane, with two numbers each, and they
 # come from five round clouds, like the petals of a flower. For such a mixture of Gaussians the best
-# possible $\hat\varepsilon$ is a formula (`Mixture.eps_model` has it). What goes wrong here, the
-# sampler does.
+# possible $\hat\varepsilon$ is a formula (`Mixture.eps_model` has it). Whatever goes wrong here is
+# the sampler's doing.
 #
 # As before, $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\, \varepsilon$, with the
 # **noise** $\varepsilon$, times $t$ from 0 to $T = 800$, and a **schedule** of numbers
@@ -102,30 +102,39 @@ clouds(
 #
 # $$ \text{score} = -\frac{\hat\varepsilon}{\sqrt{1-\bar\alpha_t}} . $$
 #
-# Let PyTorch take the gradient, and see.
+# Let PyTorch take the gradient, and see. And take the average: draw 100,000 points, ask of each
+# what the noise was if $x_t$ came from *it*, and weight it with how likely that is.
 #
-# > **Predict.** How well will the two agree: in the first digit, or in all of them?
+# > **Predict.** How well will gradient, average and $\hat\varepsilon$ agree: in the first digit, or
+# > in all of them?
 
 # %%
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 t = 300
 ab = schedule.alpha_bar[t]
-x_t = schedule.add_noise(points, t, eps).requires_grad_()
+x_t = schedule.add_noise(points, t, eps)
+eps_hat = exact(x_t, torch.full((1000,), t))
 
 std = (ab * petals.stds**2 + 1 - ab).sqrt()  # (5,): each cloud is still a Gaussian, but wider
 parts = Independent(Normal(ab.sqrt() * petals.means, std[:, None].expand(5, 2)), 1)
 p_t = MixtureSameFamily(Categorical(petals.weights), parts)
-(score,) = torch.autograd.grad(p_t.log_prob(x_t).sum(), x_t)
-
-x_t = x_t.detach()
-eps_hat = exact(x_t, torch.full((1000,), t))
+with torch.enable_grad():
+    x = x_t.clone().requires_grad_()
+    (score,) = torch.autograd.grad(p_t.log_prob(x).sum(), x)
 torch.testing.assert_close(score, -eps_hat / (1 - ab).sqrt(), atol=1e-4, rtol=1e-4)
 print("the score is -eps_hat / sqrt(1 - alpha_bar)")
 
+starts, _ = petals.sample(100_000, torch.Generator().manual_seed(1))
+each = (x_t[:5, None] - ab.sqrt() * starts) / (1 - ab).sqrt()  # (5, 100000, 2)
+share = (-each.square().sum(dim=2) / 2).softmax(dim=1)  # a Gaussian's density, made to sum to 1
+average = (share[:, :, None] * each).sum(dim=1)
+print(f"the average of eps is eps_hat, up to {(average - eps_hat[:5]).abs().max():.4f}")
+
 # %% [markdown]
-# In all of them: it is the same thing under another name. Whoever trains a net to find noise,
-# trains it to find the score.
+# The gradient in all of them: it is the same thing under another name. The average in two digits,
+# for it is that of a draw. So whoever trains a net to find noise, trains it to find the score
+# (papers call that **denoising score matching**).
 #
 # > **Predict.** Arrows from points on a grid towards what the model sees in them. With much noise
 # > ($t = 600$): will they point to the nearest petal, or somewhere else? And at $t = 100$?
@@ -161,7 +170,7 @@ clouds(
 # $\hat x_0$ of a flower is a blur at first: an average of many flowers is no flower. With less
 # noise, only one petal is left in question.
 #
-# A walk in one step, straight to the tip of its first arrow, would end in the middle. Hence *small*
+# A walk in one step, straight to the first $\hat x_0$, would end in the middle. Hence *small*
 # steps, and a new look after each.
 
 # %% [markdown]
@@ -239,8 +248,8 @@ histograms(
 # 2. from $x_t = \sqrt a\, x_s + \sqrt b\,\varepsilon$, divided by $\sqrt a$: $x_s$ is around
 #    $m_2 = x_t / \sqrt a$, with the variance $v_2 = b / a$.
 #
-# Each hint is a Gaussian in $x_s$, and both hold at once, so we multiply the two densities. In the
-# exponent of the product stands
+# Each hint is a Gaussian in $x_s$. The noise between $s$ and $t$ has nothing to do with that
+# before, so by Bayes' rule we multiply the two densities. In the exponent of the product stands
 #
 # $$ -\frac{(x_s - m_1)^2}{2 v_1} - \frac{(x_s - m_2)^2}{2 v_2}
 #    = -\frac{1}{2}\left(\frac{1}{v_1} + \frac{1}{v_2}\right) x_s^2
@@ -301,7 +310,8 @@ check_posterior_variance(posterior_variance)
 # steps the two are nearly the same. On arriving at $s = 0$ no noise is added: nobody would take it
 # away again.
 #
-# That is **ancestral sampling**, also called DDPM.
+# That is **ancestral sampling**, also called DDPM. (With ever smaller steps it becomes what papers
+# call the *reverse SDE*, a differential equation with dice.)
 #
 # ### Exercise 3 · One step back
 #
@@ -361,16 +371,18 @@ Player(["x_t", "x0_hat"], {"": frames[::5]}, label="Ancestral sampling, every fi
 
 # %% [markdown]
 # **Move the slider** and compare the two. In $x_t$ the noise stays nearly to the end, as it must:
-# at $t = 160$ the SNR is 8.87, and one tenth of the variance is still noise. In $\hat x_0$ the
-# flower is there after a fifth of the way, and then only details change: look at the edges of the
-# petals, which move until the end. ($\hat\varepsilon$ is what is left of $x_t$ without $\hat x_0$;
-# the stepper of lesson 00 shows all three.)
+# at $t = 160$ the noise has the variance 0.10, while the picture's own, whose values lie between −1
+# and 1, is only about a third: a quarter of what you see is noise. In $\hat x_0$ the flower is
+# there after a fifth of the way, and then only details change: look at the edges of the petals,
+# which move until the end. ($\hat\varepsilon$ is what is left of $x_t$ without $\hat x_0$; the
+# stepper of lesson 00 shows all three.)
 
 # %% [markdown]
 # ## 4 · Keeping x0_hat in range
 #
 # Pictures have values from −1 to 1. Nothing keeps $\hat x_0$ there, so samplers cut it off:
-# `clip_x0=1.0` above, the `clamp` in our loop. Is that needed?
+# `clip_x0=1.0` above, the `clamp` in our loop. (Papers say *static thresholding*; the *dynamic*
+# kind divides by the largest values instead, where they are above 1.) Is that needed?
 #
 # > **Predict.** What share of the numbers in $\hat x_0$ is out of range without clipping: 0.1 %,
 # > 1 %, 10 %? And with a stronger weight $w$?
@@ -398,10 +410,12 @@ for w in (0.0, 2.0, 4.0):
     print(f"w = {w:g}: {share:.1%} out of range; clipping changes a pixel by {change:.1f} of 255")
 
 # %% [markdown]
-# Hardly any at $w = 0$, and a fifth at $w = 4$, which exaggerates. The pictures change little:
-# this model can do without. It was trained to predict $v$ (lesson 03), and its $\hat x_0$ comes out
-# in range by itself. Many models predict $\varepsilon$, as Ho's and those of lesson 07 do. There
-# $\hat x_0$ is worked out by a *division*:
+# Hardly any at $w = 0$, and a fifth at $w = 4$, which exaggerates. The pictures change little: this
+# model can do without. It was trained to predict a mixture of noise and picture,
+# $\sqrt{\bar\alpha_t}\,\varepsilon - \sqrt{1-\bar\alpha_t}\, x_0$ (which lesson 03 and the papers
+# call $v$, too; it is not our variance), from which $\hat x_0$ is worked out without a division.
+# Many models predict $\varepsilon$, as Ho's and those of lesson 07 do. There $\hat x_0$ takes a
+# *division*:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\hat\varepsilon}{\sqrt{\bar\alpha_t}} $$
 #
@@ -414,9 +428,8 @@ for t in (100, 400, 700, 790, 799, 800):
     print(f"t = {t}: x0_hat is off by {0.01 * ((1 - ab) / ab).sqrt():.3g}")
 
 # %% [markdown]
-# At the end of the noise there is nothing left to divide by. So let us make our good model a little
-# worse: add a fixed error of one percent to its $\hat\varepsilon$, and sample with and without
-# clipping.
+# Near $t = T$ we divide by almost nothing. So let us make our good model a little worse: add a
+# fixed error of one percent to its $\hat\varepsilon$, and sample with and without clipping.
 #
 # > **Predict.** Which of the four pictures will survive: DDIM or DDPM, with or without?
 
@@ -451,7 +464,7 @@ picture(
 # At the first step the error is multiplied by sixteen thousand, and $\hat x_0$ is nonsense;
 # clipped, it is at worst black or white, and the next steps repair it. DDIM, which adds no noise of
 # its own, carries the nonsense to the end. DDPM replaces most of it by fresh noise, step by step.
-# It does not find back to a sunflower, but its values are those of a picture again: **noise
+# It does not find back to a sunflower, but its values are nearly those of a picture again: **noise
 # forgives**. Remember that for the next section.
 
 # %% [markdown]
@@ -470,9 +483,10 @@ picture(
 #        + \sqrt{1-\bar\alpha_s-\sigma^2}\;\hat\varepsilon + \sigma z, \qquad
 #    \sigma^2 = \eta^2 v . $$
 #
-# The two noises together always have the variance $1-\bar\alpha_s$, so $x_s$ is as noisy as it
-# should be at time $s$, whatever $\eta$ is. And $v$ is the posterior's variance from exercise 2:
-# $\eta = 1$ is ancestral sampling with that variance.
+# If $\hat\varepsilon$ were the very noise in $x_t$, the two together would have the variance
+# $1-\bar\alpha_s$ whatever $\eta$ is, and $x_s$ would be as noisy as it should be. (It is an
+# average, and varies less: with large steps a little is missing, as we shall see.) And $v$ is the
+# posterior's variance from exercise 2: $\eta = 1$ is ancestral sampling with that variance.
 #
 # ### Exercise 4 · One step of DDIM
 #
@@ -537,9 +551,10 @@ clouds(
 # No: with dice, every step may change the petal, until late. What is the same is only how *many*
 # points end where. Without dice the beginning decides all. Such a path is smooth: it follows an
 # ordinary differential equation, the **probability flow**, and a sampler without noise is a
-# numerical solver for it. That has three uses: a noise is a *name* for its picture (section 9);
-# smooth curves can be followed in few steps (section 6); and two samplers can be compared point by
-# point (section 7).
+# numerical solver for it. That has three uses: a noise is a *name* for its picture (section 9;
+# walked *up*, the equation finds the noise of a picture, which is called *DDIM inversion*); smooth
+# curves can be followed in few steps (section 6); and two samplers can be compared point by point
+# (section 7).
 #
 # > **Predict.** The same sunflower with $\eta = 0$, 0.3, 0.6 and 1, and 25 steps each: what
 # > changes?
@@ -561,14 +576,15 @@ picture(
 )
 
 # %% [markdown]
-# A little noise changes little, much noise makes another flower. With many steps all values of
-# $\eta$ give nearly equally good pictures (Song et al. 2020, table 1). With few, dice are bad luck:
-# there are too few later steps to repair what the noise has done. But noise also washes out old
-# mistakes, as in section 4.
+# A little noise changes little, much noise makes another flower. With few steps, dice are bad luck:
+# there are too few later steps to repair what the noise has done. With many, all values of $\eta$
+# come nearer to each other (Song et al. 2020, table 1), for noise also washes out old mistakes, as
+# in section 4.
 #
 # ## 6 · Fewer steps
 #
-# Every step asks the model once, and that is what costs. How many do we need? With the perfect
+# Every step asks the model once, and that is what costs (papers count the *NFE*, the number of
+# function evaluations). How many do we need? With the perfect
 # model of the petals we can measure it: the **truth** is where 800 steps end. (They are those of
 # the better sampler that we are coming to. DDIM's own 800 steps, the last line, end very near
 # them.)
@@ -611,10 +627,17 @@ for steps in (10, 20, 40, 80, 160, 800):
 # $$ \lambda_t = \tfrac{1}{2} \log \mathrm{SNR}(t)
 #    = \tfrac{1}{2} \log \frac{\bar\alpha_t}{1-\bar\alpha_t} , $$
 #
-# because in $\lambda$ ("lambda", it rises on the way down) the exact solution has a simple form:
-# the noise shrinks by $\sqrt{(1-\bar\alpha_s)/(1-\bar\alpha_t)}$, and what is missing is filled up
-# with $\hat x_0$. Here it is in a dozen lines. (If `target` were always `x0_hat`, they would be
-# DDIM: its mixture, with $\hat\varepsilon$ written out.)
+# because in $\lambda$ ("lambda", it rises on the way down) the exact solution has a simple form.
+# With $\sigma_t = \sqrt{1-\bar\alpha_t}$ for the noise's factor it is
+#
+# $$ x_s = \frac{\sigma_s}{\sigma_t}\, x_t
+#        + \sigma_s \int_{\lambda_t}^{\lambda_s} e^{\lambda}\; \hat x_0 \; d\lambda . $$
+#
+# All of $x_t$ shrinks, until its noise is right for $s$; what is then missing of the picture comes
+# from the $\hat x_0$ on the way. An $\hat x_0$ that stays the same can be taken out of the
+# integral, and the rest is $\sqrt{\bar\alpha_s} - \frac{\sigma_s}{\sigma_t} \sqrt{\bar\alpha_t}$:
+# that is DDIM. One that moves evenly in $\lambda$ counts nearly as where it is half-way. Here it is
+# in a dozen lines. (If `target` were always `x0_hat`, they would be DDIM.)
 
 # %%
 lam = schedule.snr(torch.arange(T + 1)).double().log() / 2  # lambda for every t; infinite at 0
@@ -657,12 +680,25 @@ curves(
 
 # %% [markdown]
 # The first and the last. (The very first and the very last are not even in the picture: they are
-# infinitely long, or nearly.) A chain of steps is as good as its worst one. The cure is to space
-# the times evenly in $\lambda$ instead.
+# infinitely long, or nearly.) Do both hurt? Give the walk one stop more, once in the first step and
+# once in the last.
+
+# %%
+print(f"20 even steps: error {error_of(dpm_solver_pp, times):.4f}")
+print(f"and a stop at t = 780: {error_of(dpm_solver_pp, [800, 780, *times[1:]]):.4f}")
+print(f"and a stop at t = 10: {error_of(dpm_solver_pp, [*times[:-1], 10, 0]):.4f}")
+
+# %% [markdown]
+# The long first step does no harm here: as long as there is so much noise, $\hat x_0$ is the
+# middle, and stays there. The last one is what hurts. It is long, and at its end $\lambda$ is
+# infinite, so nothing can be half-way: it is a step of DDIM (`s > 0` in the code above). The cure
+# is to space the times evenly in $\lambda$ instead: then they go on to small $t$ before they make
+# that step. (In the library `diffusers` that is `use_lu_lambdas`; other spacings, such as *Karras*,
+# have the same purpose.)
 #
 # ### Exercise 5 · Times evenly in log-SNR
 #
-# *medium · 12 minutes.* Give a list of `steps` times, from $\lambda = -2$ to $\lambda = 2$, evenly
+# *medium · 12 minutes.* Give `steps` times, from $\lambda = -2$ to $\lambda = 2$, evenly
 # spaced in $\lambda$: for each $\lambda$ wanted, the whole number $t$ whose $\lambda_t$ is nearest
 # to it. `alpha_bar` has $T + 1$ entries; $t = 0$, where $\lambda$ is infinite, does not count.
 # Return a tensor of whole numbers of the shape (steps,), falling.
@@ -738,8 +774,8 @@ curves(
 # %%
 from flowerdiff.widgets import RACERS, points_race
 
-start = noise(range(2000), T, (2,))
-truth, _ = petals.sample(2000, torch.Generator().manual_seed(1))
+noises = noise(range(2000), T, (2,))
+drawn, _ = petals.sample(2000, torch.Generator().manual_seed(1))  # the truth, now as a cloud
 sides = torch.arange(32) * torch.pi / 32
 sides = torch.stack([sides.cos(), sides.sin()])  # (2, 32): a direction in each column
 
@@ -756,13 +792,13 @@ def spread(points):
 
 
 others = [petals.sample(2000, torch.Generator().manual_seed(i))[0] for i in range(2, 8)]
-apart = ", ".join(f"{distance(other, truth):.3f}" for other in others)
+apart = ", ".join(f"{distance(other, drawn):.3f}" for other in others)
 print(f"the truth, from six other draws of it: distance {apart}")
-print(f"spread of the truth: {spread(truth):.3f}")
+print(f"spread of the truth: {spread(drawn):.3f}")
 BUDGETS = (5, 10, 25, 50)
 finishes = {}
 for name, sampler in RACERS.items():
-    walks = (sampler(exact, schedule, start, steps=n, seeds=range(2000)) for n in BUDGETS)
+    walks = (sampler(exact, schedule, noises, steps=n, seeds=range(2000)) for n in BUDGETS)
     finishes[name] = [list(walk)[-1].x_t for walk in walks]
 
 # %% [markdown]
@@ -772,17 +808,18 @@ for name, sampler in RACERS.items():
 # %%
 captions = []
 for i, steps in enumerate(BUDGETS):
-    row = {name: (distance(ends[i], truth), spread(ends[i])) for name, ends in finishes.items()}
+    row = {name: (distance(ends[i], drawn), spread(ends[i])) for name, ends in finishes.items()}
     far = " · ".join(f"{name} {d:.3f}, {wide:.3f}" for name, (d, wide) in row.items())
     captions.append(f"{steps} steps · distance from the truth, and spread: {far}")
 print("\n".join(captions))
-points_race(finishes, captions, truth)
+points_race(finishes, captions, drawn)
 
 # %% [markdown]
 # With 5 steps nobody has parted the petals: points hang between them. With 10, the clouds of DDIM
 # and DPM-Solver++ are too narrow and too far inside. DDPM's *distance* is as small as anybody's,
-# also with 5 steps: its noise washes out mistakes. But its clouds are too wide even with 50, for
-# $b$ is too much noise for steps that large.
+# also with 5 steps: its noise makes up for what large steps take away. But its clouds are too wide
+# even with 50, for $b$ is too much noise for steps that large. (With $v$ they are too narrow: the
+# right amount lies between. Try it: `variance=Schedule.beta_tilde`.)
 #
 # From 25 steps on, the distance is about what other draws of the truth have, and sees no more:
 # below 0.04 nearly all is luck. The spread sees finer. Without dice and with times even in
@@ -802,8 +839,8 @@ from flowerdiff.widgets import sampler_race
 race = sampler_race(model, "water lily", seed=7, w=0.0)  # w = 0: one call a step, not two
 print("\n".join(frame.caption for frame in race.result.finish()["picture"]))
 
-times, lily = even_in_lambda(schedule, 10), torch.tensor([model.label("water lily")])
-*_, last = ddim(model, schedule, noise([7], T), lily, steps=times, clip_x0=1.0)
+ten, lily = even_in_lambda(schedule, 10), torch.tensor([model.label("water lily")])
+*_, last = ddim(model, schedule, noise([7], T), lily, steps=ten, clip_x0=1.0)
 print(f"not in the race: DDIM, 10 steps even in lambda {race.result.distance(last.x_t[0]):.3f}")
 race
 
@@ -812,7 +849,7 @@ race
 # Their first step alone goes from pure noise to $\lambda = -1.1$, and takes all large forms and
 # colours from one look. By eye they need 50 steps, and with times even in $\lambda$ ten are enough:
 # closer to the exact picture than 50 steps of DDIM! (Beyond 25 it hardly gets better: the step from
-# $T$ to $\lambda = -4$ remains as long as it is.)
+# $T$ to $\lambda = -4$ and the one from $\lambda = 4$ to 0 remain as long as they are.)
 #
 # Is it the solver, or the times? With 10 steps evenly in $t$ the better solver changes almost
 # nothing (0.234, 0.219). The times alone take more than a third off DDIM's error (0.144), and with
@@ -823,7 +860,8 @@ race
 #
 # And DDPM? Its distance *grows*. That is no error: its dice make another flower of the same noise,
 # and the sharper that becomes, the farther it is from the exact one. With 5 and 10 steps it is
-# plainly the worst, though: in a real picture, the noise of so few large steps is never cleaned up.
+# plainly the worst, though: in a real picture, noise of the variance $b$ from so few large steps is
+# never cleaned up.
 # A number that compares with one picture can judge only those who aim at this picture. (Lesson 06
 # has numbers for the others.)
 #
@@ -833,9 +871,10 @@ race
 # %% [markdown]
 # ## 8 · Stop, change something, go on
 #
-# A step knows $x_t$ and $t$, and that is all that the rest of the walk needs. So we may stop
-# anywhere and change what we like. First the **label**, as in lesson 00: the walk of our sunflower
-# is stopped at five times, and goes on as an oxeye daisy.
+# A step knows $x_t$ and $t$, and that is all that the rest of the walk needs. (But for
+# DPM-Solver++, which remembers one $\hat x_0$: begun again, it makes a step of DDIM first.) So we
+# may stop anywhere and change what we like. First the **label**, as in lesson 00: the walk of our
+# sunflower is stopped at five times, and goes on as an oxeye daisy.
 #
 # > **Predict.** Up to which $t$ is it not too late to become a daisy? And what will the model do
 # > with a label that comes too late?
@@ -1061,7 +1100,8 @@ picture(
 # %% [markdown]
 # ## 10 · A doodle becomes a flower
 #
-# All is in place for a trick with a name of its own, **SDEdit** (Meng et al. 2021): begin the walk
+# All is in place for a trick with a name of its own, **SDEdit** (Meng et al. 2021; image tools call
+# it *img2img*, and $t/T$ its *strength*): begin the walk
 # not with noise, and not with a flower, but with a *drawing*, noised to some $t$. The noise covers
 # what is crude about the drawing, its edges and flat colours. What is left, where which colour is,
 # the model takes for the beginnings of a flower.
@@ -1098,7 +1138,7 @@ images, titles = [], []
 for preset, kind in (("sun", "sunflower"), ("five petals", "rose")):
     doodle = PRESETS[preset].draw()  # uint8 (3, 64, 64)
     images.append(doodle)
-    titles.append(kind)
+    titles.append(f"to be a {kind}")
     for t in (400, 500, 600, 700):
         *_, last = sdedit(model, doodle, t, kind, w=2.0, seed=1, steps=15)
         images.append(to_uint8(last.x_t[0]))
@@ -1190,6 +1230,9 @@ summary()
 #   flow.
 # - C. Lu and others, *DPM-Solver++*, 2022
 #   ([arXiv:2211.01095](https://arxiv.org/abs/2211.01095)): algorithm 2 is ours.
+# - T. Karras and others, *Elucidating the Design Space of Diffusion-Based Generative Models*, 2022
+#   ([arXiv:2206.00364](https://arxiv.org/abs/2206.00364)): which times, which solver, when noise
+#   helps.
 # - C. Meng and others, *SDEdit*, 2021 ([arXiv:2108.01073](https://arxiv.org/abs/2108.01073)):
 #   doodles.
 # - A. Lugmayr and others, *RePaint*, 2022

@@ -10,7 +10,7 @@
 # # 05 · Guidance
 #
 # **About 90 minutes** up to section 7, with a break after section 4, and 30 more for section 8,
-# which can wait; seven exercises among them · the machine needs about one.
+# which can wait; seven exercises among them · the machine needs about one minute.
 #
 # **You need** lessons 00 and 01 ($\bar\alpha_t$, $\hat x_0$, $\hat\varepsilon$), from lesson 04
 # what a sampler does and what a score is, and from mathematics what a conditional probability
@@ -36,9 +36,9 @@
 # numbers like all its others (lesson 02).
 #
 # The table has one row more than there are flowers. Row 102, `num_classes`, is the **null label**,
-# written $\varnothing$: *no label, any flower*. Nobody is born as $\varnothing$. In training, each
-# image loses its label with probability $p = 0.1$ and gets $\varnothing$ instead. That is **label
-# dropout**, and that is all there is to it. So one net learns two things:
+# written $\varnothing$: *no label, any flower*. Nobody is born as $\varnothing$. Each time that an
+# image is shown in training, it loses its label with probability $p = 0.1$ and gets $\varnothing$
+# instead. That is **label dropout**, and that is all there is to it. So one net learns two things:
 #
 # - $\hat\varepsilon(x_t, t, y)$, the noise in $x_t$ if this is a flower of the kind $y$: the
 #   **conditional** prediction;
@@ -129,9 +129,9 @@ for name, u in draws.items():
     )
 
 # %% [markdown]
-# The means are alike. But with one draw for the batch nine steps in ten teach nothing about
-# $\varnothing$, and the tenth teaches nothing else: the net lurches to and fro between its two
-# tasks. With a draw for each image every step is a little of both.
+# The means are alike, and so are the gradients, on average. But with one draw for the batch nine
+# steps in ten teach nothing about $\varnothing$, and the tenth teaches nothing else: the steps vary
+# more. With a draw for each image every step is a little of both.
 
 # %% [markdown]
 # ## 2 · Two predictions, and what lies between them
@@ -248,18 +248,20 @@ print(f"the factor is {factor[-1, 0]:.2f} at t = {t[-1]}, and {factor[0, 0]:.1f}
 
 # %% [markdown]
 # What *is* this difference? Up to a factor, $\hat\varepsilon$ is a **score** (lesson 04): the
-# direction in which the density of noisy pictures grows fastest,
-# $\hat\varepsilon = -\sqrt{1-\bar\alpha_t}\; \nabla \log p_t(x_t)$, where $p_t$ is the density of
-# all $x_t$ and $\nabla$ the gradient with respect to $x_t$. And by Bayes,
-# $p_t(x_t \mid y) \,/\, p_t(x_t) = p_t(y \mid x_t) \,/\, p(y)$. Take logarithms, then gradients;
-# $p(y)$ does not depend on $x_t$:
+# direction in which the density of noisy pictures grows fastest, $\hat\varepsilon(\varnothing) =
+# -\sqrt{1-\bar\alpha_t}\; \nabla \log p_t(x_t)$, where $p_t(x_t)$ is the density of all noisy
+# pictures and $\nabla$ the gradient with respect to $x_t$; and $\hat\varepsilon(y)$ is that of the
+# noisy pictures of the kind $y$, $p_t(x_t \mid y)$. By Bayes, $p_t(x_t \mid y) \,/\, p_t(x_t) =
+# p_t(y \mid x_t) \,/\, p(y)$. Take logarithms, then gradients; $p(y)$ does not depend on $x_t$:
 #
 # $$ \hat\varepsilon(y) - \hat\varepsilon(\varnothing) =
 #    -\sqrt{1-\bar\alpha_t}\; \nabla \log p_t(y \mid x_t). $$
 #
-# $p_t(y \mid x_t)$ is a **classifier**: how likely is the label, given the noisy picture? Nobody
-# has trained one. The net holds it in the difference of its two answers. Hence the name of what
-# follows: *classifier-free guidance*.
+# $p_t(y \mid x_t)$ is a **classifier**: how likely is the label, given the noisy picture? Dhariwal
+# and Nichol (2021) trained one and added its gradient: **classifier guidance**. Here nobody has:
+# the net holds it in the difference of its two answers, an *implicit* classifier. (Exactly so if
+# both answers are perfect. A net's are near that, and their difference need not be the gradient of
+# anything.) Hence the name of what follows: **classifier-free guidance**, CFG for short.
 
 # %% [markdown]
 # ## 3 · Further along the difference
@@ -317,15 +319,15 @@ torch.testing.assert_close((1 + w) * x0_y - w * x0_null, x0_guided, rtol=1e-4, a
 print("the same, in eps_hat and in x0_hat")
 
 # %% [markdown]
-# For every $w$. $\hat x_0$ is a fixed $x_t$ plus a multiple of $\hat\varepsilon$, and the two
-# weights, $1+w$ and $-w$, sum to 1: so $x_t$ is in it exactly once. It makes no difference whether
-# you guide $\hat\varepsilon$, $\hat x_0$, $v$ or the score. (Clipping does make one: clip *after*
-# guiding.)
+# For every $w$. $\hat x_0$ is $x_t/\sqrt{\bar\alpha_t}$ plus a multiple of $\hat\varepsilon$, and
+# the two weights, $1+w$ and $-w$, sum to 1: so the first part is in it exactly once. It makes no
+# difference whether you guide $\hat\varepsilon$, $\hat x_0$, $v$ or the score. (Clipping does make
+# one: clip *after* guiding.)
 #
 # A guided step asks the net twice, so it costs twice. (The code that was published with the paper
 # asks twice even at $w = 0$, and multiplies the second answer by zero; half of its sampling time is
-# for nothing.) But both questions fit into *one* batch, and one large batch is quicker than two
-# small ones.
+# for nothing.) But both questions fit into *one* batch, and on a GPU one large batch is quicker
+# than two small ones (on a CPU hardly).
 
 # %% [markdown]
 # ### Exercise 3 · One pass for both
@@ -545,7 +547,9 @@ for clip in (1.0, None):
 
 # %% [markdown]
 # About three times as many. What is beyond the scale goes into the next $x_t$, and the net has
-# never seen such an $x_t$ in training.
+# never seen such an $x_t$ in training. (Cutting at ±1 is *static thresholding*. Imagen's *dynamic*
+# kind and *guidance rescale*, Lin et al. 2023, bring the guided prediction back to a sensible size
+# instead.)
 #
 # Now what eyes are bad at. Is it the flower that was asked for? And do flowers of one kind still
 # differ? Again recorded, since it takes hundreds of pictures, photographs, and a net that knows
@@ -580,15 +584,17 @@ curves(
 )
 
 # %% [markdown]
-# From about 40 in a hundred at $w = 0$ to 95 at $w = 4$: **guidance makes up for most of what this
-# model lacks.** And the model has not learned anything: it is the same net, asked twice.
+# From about 40 in a hundred at $w = 0$ to 95 at $w = 4$: **as far as the label goes, guidance makes
+# up for all that this model lacks.** And the model has not learned anything: it is the same net,
+# asked twice. (In other respects it still lacks a lot: see KID in section 6.)
 #
 # That is more than the 83 of photographs. Are the drawings better flowers? No: more *typical* ones.
 # Guidance leads to where a classifier is sure (section 2); photographs also show buds, and flowers
 # half hidden. (And the classifier has learned from the very photographs that our model learned
 # from.)
 #
-# The price is variety: more than a fifth of nature's is missing at $w = 4$. (At $w = -1$ each
+# The price is variety: about a fifth of nature's is missing at $w = 4$. Papers call this the
+# **trade-off between fidelity and diversity**. (At $w = -1$ each
 # picture may be *any* flower, and still they vary no more than photographs of one kind: probably
 # since this model's soft pictures are much alike.) From 4 to 8 nothing is gained, and the colours
 # still get worse. So a middling $w$ is best, and *which* depends on the model, the sampler, and on
@@ -627,7 +633,7 @@ picture(
     "bright, and the iris, magenta before, is pale lilac. In the first third: almost like always. "
     "In the middle third: the colours of never, with clearer shapes. In the last third: like "
     "never, a little sharper.",
-    labels=[part for part in rows for _ in range(5)],
+    labels=[f"{name}\n{part}" for part in rows for name in names[:5]],
     columns=5,
 )
 
@@ -657,11 +663,12 @@ for name, s in settings.items():
 # number is not a flower; lesson 06.) And most of the *price* is paid in the first third: there the
 # diversity goes and the colours come, while the other two thirds cost little.
 #
-# So leave the first third out, as the paper by Kynkäänniemi and others says: with $w = 4$ in the
-# rest, the flowers are recognised as often as photographs are, at a diversity of 0.88. With the
-# same $w$ all the way, you would have to go below $w = 0.5$ for that much diversity, and
-# recognition would be below 0.70. It is cheaper as well: four steps of twelve need only one
-# prediction.
+# Kynkäänniemi and others found guidance harmful at the beginning, of no use at the end, and good
+# only in the middle. Here too the beginning is the costly part, but the end helps, at least by this
+# classifier. So leave out the first third only: with $w = 4$ in the rest, the flowers are
+# recognised as often as photographs are, at a diversity of 0.88. With the same $w$ all the way, you
+# would have to go down to about $w = 0.5$ for that much diversity, and recognition would be 0.70.
+# It is cheaper as well: four steps of twelve need only one prediction.
 #
 # Is it simply better, then? By **KID**, a distance between drawn flowers and photographs (lesson
 # 06; less is better), $w = 2$ all the way is ahead, 0.038 against 0.061 (both about ±0.007).
@@ -774,7 +781,7 @@ check_both_labels(both_labels)
 # At $t = 0$ this is the **sharpened density** $q_0$: the pictures of the kind $y$, with more weight
 # on those that a classifier is sure about. Many texts say that guided sampling draws from $q_0$.
 # Does it? With flowers nobody can know. In the plane we can: let the "pictures" be points, of three
-# kinds, and all densities round Gaussians.
+# kinds, each a round Gaussian.
 
 # %%
 from flowerdiff.mixture import Mixture
@@ -828,9 +835,10 @@ clouds(
 # $(1+w)$ times the score of kind `k`, minus $w$ times the score of all together.
 #
 # The score of *one* Gaussian points uphill, to its middle: $(\mu_j - x)/\mathrm{std}^2$. The score
-# of a *mixture* is the mean of those, in which kind $j$ has the share of $x$ that it owns:
-# $e^{-|x-\mu_j|^2/(2\,\mathrm{std}^2)}$, divided by the sum over all $j$. (That is `.softmax(1)` of
-# the exponents (N, K). `means - x[:, None]` has the shape (N, K, 2).)
+# of a *mixture* is their weighted mean. The weight of kind $j$ is how likely it is that $x$ is of
+# kind $j$ (its *responsibility*; by Bayes): $e^{-|x-\mu_j|^2/(2\,\mathrm{std}^2)}$, divided by the
+# sum over all $j$. (That is `.softmax(1)` of the exponents (N, K). `means - x[:, None]` has the
+# shape (N, K, 2).)
 
 # %%
 from flowerdiff.checks.guidance import check_sharpened_score
@@ -901,11 +909,11 @@ report("guided sampling", by_guidance)
 # crowded together. Guided sampling is *not* drawing from the sharpened density. Is it DDIM's fault?
 #
 # Let us hand DDIM what guidance was taken for: the score of the sharpened density **with noise
-# added**, at every $t$. We can have it exactly, too: cover the rings with a fine grid of tiny
+# added**, at every $t$. We can have it very nearly, too: cover the rings with a fine grid of tiny
 # Gaussians, each with its share of the density, and that is a `Mixture` again.
 #
-# > **Predict.** With this score, will the points fill the rings? And where do the two scores
-# > differ: at small $t$, at large $t$, in between?
+# > **Predict.** With this score, will the points fill the rings? And where do the two predictions
+# > differ, in $\hat\varepsilon$ and in $\hat x_0$: at small $t$, at large $t$, in between?
 
 # %%
 coarse = torch.cartesian_prod(axis[::2], axis[::2])  # every other line of the grid is enough
@@ -914,7 +922,7 @@ kept = share > 1e-4 * share.max()
 truth = Mixture(coarse[kept], torch.full((int(kept.sum()),), 0.05), share[kept] / share[kept].sum())
 right = truth.eps_model(plane)
 
-*_, last = ddim(right, plane, x_T, None, steps=50)
+*_, last = ddim(right, plane, x_T, None, steps=100)
 by_right_score = last.x_t
 report("with the right score", by_right_score)
 clouds(
@@ -931,26 +939,33 @@ off = []
 for t in (1, *range(50, 801, 50)):
     x_t = plane.add_noise(direct[:500], t, x_T[:500])  # where the points should be at time t
     at = torch.full((500,), t)
-    wrong_by = guided_eps(x_t, at, zeros[:500]) - right(x_t, at)
-    off.append((t, wrong_by.square().mean().sqrt()))
+    wrong_by = (guided_eps(x_t, at, zeros[:500]) - right(x_t, at)).square().mean().sqrt()
+    in_x0 = wrong_by * ((1 - plane.alpha_bar[t]) / plane.alpha_bar[t]).sqrt()
+    off.append((t, wrong_by, in_x0))
 
+times, in_eps, in_x0 = torch.tensor(off).T
 curves(
-    {"guided eps_hat, wrong by": {"": torch.tensor(off).T.unbind()}},
-    caption="Root mean square of the difference between the guided eps_hat and the right one over "
-    "t: nothing at t = 1, a hump of about 1.3 at t = 200, and next to nothing at t = 800.",
-    size=(4.5, 2.8),
+    {"eps_hat, wrong by": {"": (times, in_eps)}, "x0_hat, wrong by": {"": (times, in_x0)}},
+    caption="Root mean square of the difference between the guided prediction and the right one "
+    "over t. In eps_hat: nothing at t = 1, a hump of about 1.3 at t = 200, next to nothing at "
+    "t = 800. In x0_hat it rises all the way, to 2 in pure noise.",
 )
 
 # %% [markdown]
-# With the right score the points fill the rings; so DDIM is innocent. The guided prediction agrees
-# with the right one at both ends, at $t = 0$ and in pure noise. In between it is wrong by more than
-# the noise itself (which has the size 1).
+# With the right score the points fill the rings; so DDIM is innocent. In $\hat\varepsilon$ the
+# guided prediction is most wrong on the way, by more than the noise itself (which has the size 1),
+# and not at all at the ends. But in pure noise that is no merit: there every $\hat\varepsilon$ is
+# $x_T$ (section 2). In $\hat x_0$ the error is greatest there. Nothing is known yet, so $\hat
+# x_0(y)$ is the mean of kind 0, at 0.8 from left to right; $\hat x_0(\varnothing)$ is the mean of
+# all, at 0; and the guided one is $5 \cdot 0.8 - 4 \cdot 0 = 4$, where the sharpened density has
+# its mean at 1.1. So the walk sets out for a place where nothing is, like the colours of section 5.
 #
 # Where is the error in the tempting answer? The guided score at time $t$ is that of $q_t$: *first
 # add noise* to both densities, *then sharpen*. A walk to $q_0$ needs the other order: *first
 # sharpen, then add noise*. The two do not give the same. There is not even any density of which
 # all the $q_t$ would be the noisy versions: it would have to be $q_0$, and you have just seen that
-# it is not. Only at $t = 0$ the two meet, which is why the equation looks so convincing.
+# it is not. Only at $t = 0$ the two meet (and in pure noise, where there is nothing to tell apart),
+# which is why the equation looks so convincing.
 #
 # One more proof, without any grid: a method that draws from a density must draw from the same one
 # with every good sampler. `ddpm` takes all 800 steps, and adds noise at each.
@@ -969,8 +984,10 @@ report("guided sampling, ddpm", last.x_t)
 # *the* sharpened density with either.
 #
 # All this does not make guidance wrong. It makes it a *method*: useful, measured, and not what its
-# formula suggests. And you have seen in the plane what it does to flowers: it moves away from the
-# others, further than it should, and crowds together.
+# formula suggests. In the plane it moves away from the others, further than it should, and crowds
+# together. With flowers you have measured something like it: colours that overshoot, and less
+# variety (section 5). Whether the reason is the same is argued about: in many dimensions the
+# overshoot can be smaller (Pavasovic et al. 2025).
 
 # %% [markdown]
 # ## What you have solved
@@ -986,11 +1003,12 @@ summary()
 # - **`eps_null + w * (eps_y - eps_null)` with our $w$.** *It shows:* $w = 1$ does nothing, $w = 0$
 #   ignores the label. *The rule:* test at $w = 0$; it must be the conditional prediction, exactly.
 # - **a sign turned round.** *It shows:* the larger $w$, the less it is the flower you asked for.
-#   *The rule:* the weights are $1+w$ and $-w$, and sum to 1.
-# - **the wrong null label: 0, −1, 101.** *It shows:* "without a label" is always the same kind, or
-#   the null row is never trained. *The rule:* `num_classes`, one more than the last flower.
-# - **labels dropped batch by batch.** *It shows:* a restless loss, and a poor unconditional model.
-#   *The rule:* one draw for each image.
+#   *The rule:* test at $w = -1$, too; it must be the prediction without the label, exactly.
+# - **the wrong null label: 0, 101, −1.** *It shows:* with 0 or 101 "without a label" is always the
+#   same kind, and the last row is never trained; −1 stops with an `IndexError`. *The rule:*
+#   `num_classes`, one more than the last flower.
+# - **labels dropped batch by batch.** *It shows:* little, at best a more restless loss; that is why
+#   it stays in. *The rule:* one draw for each image.
 # - **labels dropped when sampling, too.** *It shows:* one flower in ten is of another kind. *The
 #   rule:* dropout belongs to training.
 # - **the halves of the double batch in another order than the labels.** *It shows:* like a turned
@@ -1006,7 +1024,7 @@ summary()
 # - **Label dropout** makes one net both conditional and unconditional; the null label is
 #   `num_classes`.
 # - The **difference** of the two predictions is what the label says about this picture: the
-#   gradient of a classifier that nobody has trained. It says most at the beginning.
+#   gradient of a classifier that nobody has trained. In $\hat x_0$ it is largest at the beginning.
 # - **Guidance** goes on along it: $(1+w)\,\hat\varepsilon(y) - w\,\hat\varepsilon(\varnothing)$.
 #   `guidance_scale` is mostly $1 + w$: check at "off".
 # - It buys recognition, and pays with **variety and colours**; most of the price is paid in the
@@ -1018,6 +1036,8 @@ summary()
 # ## Where to go on
 #
 # - **06 Evaluation**: recognition against diversity, KID, and how far a number can be trusted.
+# - P. Dhariwal, A. Nichol, *Diffusion Models Beat GANs on Image Synthesis*, 2021
+#   ([arXiv:2105.05233](https://arxiv.org/abs/2105.05233)): section 4, guidance *with* a classifier.
 # - J. Ho, T. Salimans, *Classifier-Free Diffusion Guidance*, 2022
 #   ([arXiv:2207.12598](https://arxiv.org/abs/2207.12598)): sections 2 and 3.
 # - S. Dieleman, *Guidance: a cheat code for diffusion models*, 2022
@@ -1026,6 +1046,12 @@ summary()
 #   ([arXiv:2205.11487](https://arxiv.org/abs/2205.11487)): section 2.3, clipping done better.
 # - T. Kynkäänniemi and others, *Applying Guidance in a Limited Interval*, 2024
 #   ([arXiv:2404.07724](https://arxiv.org/abs/2404.07724)): section 6 of this lesson.
+# - T. Karras and others, *Guiding a Diffusion Model with a Bad Version of Itself*, 2024
+#   ([arXiv:2406.02507](https://arxiv.org/abs/2406.02507)): **autoguidance**: away from a *worse
+#   net* in the place of $\varnothing$.
 # - A. Bradley, P. Nakkiran, *Classifier-Free Guidance is a Predictor-Corrector*, 2024
 #   ([arXiv:2408.09000](https://arxiv.org/abs/2408.09000)): section 8, with proofs.
+# - K. Pavasovic and others, *Classifier-Free Guidance: From High-Dimensional Analysis to
+#   Generalized Guidance Forms*, 2025 ([arXiv:2502.07849](https://arxiv.org/abs/2502.07849)): and in
+#   many dimensions?
 # - `flowerdiff/guidance.py` in this course: all of it, in about a hundred lines.

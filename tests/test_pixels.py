@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from flowerdiff.pixels import from_uint8, grid, png_bytes, save_png, to_uint8
+from flowerdiff.pixels import from_uint8, grid, png_bytes, save_png, to_uint8, webp_bytes
 
 
 def test_the_range_is_clamped_and_rounded_and_never_wraps():
@@ -54,9 +54,10 @@ def test_a_grid_holds_every_image_in_reading_order():
     assert sheet[0, 0, 0] == sheet[0, 6, 15] == 255  # the frame, and the place left over
 
 
-def test_a_png_holds_the_same_pixels(tmp_path):
+@pytest.mark.parametrize("file_of", [png_bytes, webp_bytes])
+def test_a_file_holds_the_same_pixels(tmp_path, file_of):
     image = torch.randint(0, 256, (3, 5, 7), dtype=torch.uint8)
     save_png(tmp_path / "a.png", image)
     assert (tmp_path / "a.png").read_bytes() == png_bytes(image)
-    pixels = np.array(Image.open(io.BytesIO(png_bytes(image))))
+    pixels = np.array(Image.open(io.BytesIO(file_of(image))))
     assert torch.equal(torch.from_numpy(pixels).permute(2, 0, 1), image)

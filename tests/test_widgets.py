@@ -43,7 +43,7 @@ def sampled(sampler=ddim, label="rose", seed=3, w=2.0, start=None, model=MODEL, 
 
 
 def decoded(url_or_base64: str) -> torch.Tensor:
-    data = url_or_base64.removeprefix("data:image/png;base64,")
+    data = url_or_base64.rpartition(",")[2]
     image = Image.open(io.BytesIO(base64.b64decode(data)))
     return (
         torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)

@@ -45,7 +45,7 @@ SLICE = 2.5  # CPU seconds until it is the next net's turn
 POINTS = 8  # of each learning curve
 SCHEDULE = linear_schedule()  # the paper's
 BANDS = {"1-100": (1, 100), "101-400": (101, 400), "401-800": (401, 800)}  # of t
-COMPACT = {"num_classes": CLASSES, "channels": (32, 64, 128), "embedding": 128}
+COMPACT = {"num_classes": CLASSES, "channels": (32, 64, 128), "blocks": (1, 1, 1), "embedding": 128}
 
 
 def compact(**changes) -> CompactUNet:

@@ -45,8 +45,8 @@ from flowerdiff.sampling import SAMPLERS, noise
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results/guidance.json"
 SAMPLER, STEPS = "dpm_solver_pp", 12
 WEIGHTS = (-1, 0, 0.5, 1, 2, 4, 8)
-# Four of the twelve steps each: t = 800 to 600, 533 to 333, 267 to 67. Then what the paper of
-# Kynkäänniemi et al. suggests.
+# Four of the twelve steps each: t = 800 to 600, 533 to 333, 267 to 67. Then all but the first,
+# which is where the paper of Kynkäänniemi et al. found guidance to do harm.
 PARTS = {"first third": (534, 800), "middle third": (268, 533), "last third": (0, 267)}
 PARTS |= {"all but the first third": (0, 533)}
 PART_W = 4

@@ -93,9 +93,6 @@ function render({ model, el }) {
     const [width, height] = model.get("frame");
     map.setAttribute("viewBox", `0 0 ${width} ${height}`);
     map.replaceChildren();
-    for (const [x1, y1, x2, y2] of model.get("skips")) {
-      map.append(shape("line", { x1, y1, x2, y2, class: "fd-net-skip" }));
-    }
     nodes = {};
     const blocks = model.get("blocks");
     blocks.forEach((block, i) => {
@@ -142,6 +139,13 @@ function render({ model, el }) {
       };
       nodes[name] = map.appendChild(node);
     });
+    // Over the blocks: one that lies between and is as tall would hide where a line goes on.
+    for (const [x1, y1, x2, y2] of model.get("skips")) {
+      map.append(shape("line", { x1, y1, x2, y2, class: "fd-net-skip" }));
+      for (const [cx, cy] of [[x1, y1], [x2, y2]]) {
+        map.append(shape("circle", { cx, cy, r: 3, class: "fd-net-skip" }));
+      }
+    }
   };
 
   const fill = () => {

@@ -56,8 +56,8 @@ def kind(name: str) -> str:
 
 
 def places(blocks: Sequence[Block]) -> dict[str, Box]:
-    """A box for each block, by name. From left to right in the order of work; the height is the
-    picture's, halved as the map halves; the width grows with the channels.
+    """A box for each block, by name. From left to right in the order of work; lower by a step
+    where the map is half as large; the width grows with the channels.
     """
     seen = [b for b in blocks if len(b.shape) == 3]
     given = [b for b in blocks if len(b.shape) == 1]
@@ -172,14 +172,16 @@ def still(boxes: Mapping[str, Box], lines, infos: Sequence[dict]) -> Tensor:
     font, small = ImageFont.load_default(13), ImageFont.load_default(11)
     picture = PIL.new("RGB", (WIDTH, HEIGHT + 14 + 16 * (len(infos) + 1)), "white")
     draw = ImageDraw.Draw(picture)
-    for x1, y1, x2, y2 in lines:
-        draw.line((x1, y1, x2, y2), "#888888", 2)
     for info in infos:
         box = boxes[info["name"]]
         corners = (box.x, box.y, box.x + box.width, box.y + box.height)
         draw.rectangle(corners, COLOURS[kind(info["name"])][0], "black")
         y = box.y + box.height + 2 if info["field"] != NO_PIXELS else box.y + 5
         draw.text((box.middle, y), info["name"], "black", small, "ma")
+    for x1, y1, x2, y2 in lines:  # last, as in netmap.js
+        draw.line((x1, y1, x2, y2), "#555555", 2)
+        for x in (x1, x2):
+            draw.ellipse((x - 3, y1 - 3, x + 3, y1 + 3), "#555555")
     columns = {"name": 4, "shape": 110, "parameters": 240, "flops": 350, "field": 600}
     heads = ("block", "output", "parameters", "FLOPs for one picture", "its middle pixel sees")
     rows = [dict(zip(columns, heads, strict=True)), *infos]

@@ -14,7 +14,7 @@ import traitlets
 from IPython.display import display
 from torch import Tensor
 
-from flowerdiff.pixels import png_bytes
+from flowerdiff.pixels import png_bytes, webp_bytes
 from flowerdiff.widgets.frames import Frame
 from flowerdiff.widgets.stills import film
 
@@ -140,4 +140,4 @@ def packed(frames: Sequence[Frame]) -> dict:
 
 def data_url(image: Tensor) -> str:
     # Text, not bytes: nested binary state is where the notebook front ends differ.
-    return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
+    return "data:image/webp;base64," + base64.b64encode(webp_bytes(image)).decode()

@@ -94,11 +94,11 @@ class SamplerRace(Bench):
         self.race_button.button_style = "primary" if self.chosen() != self.start else ""
 
     def still(self) -> tuple[Tensor, str]:
-        """What the fewest steps end in: a line for 5 and one for 10, a column for each sampler."""
+        """How they finish: a line for each number of steps, a column for each sampler."""
         rows = self.result.finish()[ROWS[0]]
-        images = [image for frame in rows[:2] for image in frame.images]
+        images = [image for frame in rows for image in frame.images]
         names = [*RACERS, "exact"]
-        labels = [_brief(n, name) for n in self.budgets[:2] for name in names]
+        labels = [_brief(n, name) for n in self.budgets for name in names]
         alt = f"Sampler race, {self.start}. " + ". ".join(frame.caption for frame in rows)
         return picture(images, alt, labels, columns=len(names)).pixels, alt
 

@@ -1,5 +1,6 @@
 """Still pictures: for figures with alt text, and for pages where no widget runs."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -59,7 +60,7 @@ def filmstrip(steps: Sequence[Step], schedule: Schedule, count: int = 6) -> Tens
 def _short(caption: str) -> str:
     """The parts of a caption that fit below one picture of a film (whose font has no ∞)."""
     parts = caption.replace("∞", "inf").split(" · ")
-    return "\n".join(part for part in parts if part.startswith(("t =", "SNR")))
+    return "\n".join(part for part in parts if re.match(r"t =|SNR|\d+ steps$", part))
 
 
 def _sheet(
