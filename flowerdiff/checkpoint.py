@@ -118,4 +118,4 @@ def load_pretrained(name: str = "flowers64") -> FlowerModel:
     try:
         return load_model(path, PRETRAINED[name])
     except CheckpointError as error:
-        raise CheckpointError(f"{error} (pip install --force-reinstall flowerdiff)") from None
+        raise CheckpointError(f"{error} (get it again: git checkout flowerdiff/weights)") from None

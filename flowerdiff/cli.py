@@ -62,8 +62,10 @@ def sample(args: argparse.Namespace) -> int:
     from flowerdiff.checkpoint import load_model, load_pretrained
     from flowerdiff.draw import draw
     from flowerdiff.pixels import grid, save_png, to_uint8
+    from flowerdiff.processes import processes
 
     model = load_model(args.model) if args.model else load_pretrained()
+    model.net.to(processes().device)  # a GPU, if there is one
     label = model.null_label if args.label == "any" else model.label(args.label)
     seeds = list(range(args.seed, args.seed + args.n))
     labels = torch.full((args.n,), label)

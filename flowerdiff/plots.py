@@ -45,13 +45,29 @@ def curves(
         axes = _axes(figure, 1, len(panels), i + 1, title=title, xlabel=xlabels[i])
         for name, curve in lines.items():
             draw_curve(axes, name, curve, styles[name])
-        if title in log:
-            axes.set_yscale("log")
         if ylim:
             axes.set_ylim(ylim)
+        if title in log:
+            logarithmic(axes)
         if i == 0 and len(styles) > 1:
             axes.legend(frameon=False)
     return show(figure, caption)
+
+
+def logarithmic(axes) -> None:
+    """A logarithmic y axis. Where it is short, its ticks are plain numbers, at least three of them
+    if there is room: 0.04 and 0.05 can be read off, between 10^-2 and 10^-1 nothing can.
+    """
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high / low > 1000:
+        return
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 8)):
+        ticks = [d * 10.0**e for e in range(-9, 9) for d in digits if low <= d * 10.0**e <= high]
+        if len(ticks) > 2:
+            break
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def histograms(

@@ -2,10 +2,13 @@
 
     out = "runs/garden"             # everything goes there; run again to go on from where it was
     source = "garden"               # as for load_flowers: "hub", "garden", or a path
+    split = "train"                 # optional: without it, validation images are trained on, too
     size = 32                       # pixels
     start_from = "model.safetensors"  # optional: begin with these weights instead of random ones;
                                       # [net] may have more blocks than it, see unet.deepen
     augment = "flip"                # optional: another of flowerdiff.augment.AUGMENTATIONS
+    save_every = 500                # steps from one checkpoint to the next
+    sample_every = 2000             # and from one model file and grid of samples to the next
 
     [net]                           # the class in flowerdiff.unet, and its config's fields
     kind = "CompactUNet"
@@ -18,8 +21,9 @@
     steps = 10000
     prediction = "v"
 
-In `out`: `checkpoint.safetensors` (to go on from), `model.safetensors` (to sample from),
-`log.jsonl`, `samples/STEP.png` (the same seeds each time) and `run.toml`.
+In `out`: `checkpoint.safetensors` (to go on from), `model.safetensors` (to sample from; for each
+further one of `ema_decay` there is a `model-DECAY.safetensors`), `log.jsonl`, `samples/STEP.png`
+(the same seeds each time) and `run.toml`.
 """
 
 import json

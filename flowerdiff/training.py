@@ -37,7 +37,9 @@ class TrainConfig:
     stair: int = 1  # steps between two changes of lr; those of an epoch are the paper's choice
     grad_clip: float = 1.0
     weight_decay: float = 0.0
-    ema_decay: tuple[float, ...] = (0.999,)  # one averaged copy of the weights for each
+    # One averaged copy of the weights for each. Until a run has 9 / (1 - decay) steps (9,000 for
+    # 0.999) the average is shorter: see `update_ema`.
+    ema_decay: tuple[float, ...] = (0.999,)
     label_dropout: float = 0.1
     prediction: str = "eps"  # what the net's output is compared with: "eps", "v" or "x0"
     min_snr_gamma: float | None = None  # weight of the loss per t, see `loss_weight`

@@ -735,10 +735,9 @@ picture(
     images,
     labels=titles,
     columns=5,
-    caption="Three flowers; what the net sees of them; and in orange, where a piece in a white "
-    "frame looks. A petal of the daisy and of the sunflower looks at petals all around; a petal of "
-    "the water lily at those on the other side; each centre at the centre. Background looks at "
-    "background.",
+    caption="Three flowers; what the net sees of them; in orange, where a piece in a white frame "
+    "looks. Petals of daisy and sunflower look at petals all around; those of the water lily at "
+    "those on the other side; centres at the centre, background at background.",
 )
 
 # %% [markdown]

@@ -160,6 +160,11 @@ monitor
 #    = \underbrace{\frac{\beta_t^2}{2\,\tilde\beta_t\,\alpha_t\,(1-\bar\alpha_t)}}_{\text{a number
 #    that depends on } t}\; (\varepsilon - \hat\varepsilon)^2 . $$
 #
+# Added up over $t = 2 \dots T$, with one term for the last step (at $t = 1$, where $\tilde\beta$ is
+# 0 and this fraction has no meaning) and one that no net can change, this is the **variational
+# bound** (its negative is the *ELBO*): an upper bound on $-\log p(x_0)$, by which diffusion models
+# were first trained.
+#
 # So to be right about the mean is to be right about the noise. Let us check that with the library's
 # `posterior`, which knows $\tilde\mu_t$ and $\tilde\beta_t$, and a made-up guess.
 #
@@ -190,7 +195,7 @@ for t in (2, 10, 100, 400, 700, 800):
 # where noise is hard to find: $t = 2$ counts more than a hundred times as much as $t = 400$. So in
 # this sum the finest noise, which nobody sees, would count most. Ho, Jain and Abbeel tried
 # something simple instead: **leave the number out**. All times count the same, and the pictures got
-# better. That is *the* loss of diffusion models:
+# better. That is *the* loss of diffusion models, $L_\mathrm{simple}$ in their paper (equation 14):
 #
 # $$ L = \text{mean over pictures, times and noises of } \;
 #    \big(\varepsilon - \hat\varepsilon(x_t, t, y)\big)^2 . $$
@@ -266,9 +271,9 @@ curves(
 #
 # The copier is more of a surprise. It knows nothing about flowers, not even that there is such a
 # thing, and its loss is much smaller. At large $t$ noise is all there is, so who copies the input
-# is right. **A small loss alone does not mean that a net knows flowers.** Nearly everything that it
-# has to know about them is in the small differences that remain at large $t$, and these hardly
-# count in the mean.
+# is right. **A small loss alone does not mean that a net knows flowers.** What decides species,
+# colour and layout is in the small differences that remain at large $t$, and these hardly count in
+# the mean.
 
 # %% [markdown]
 # ### The same error, in three currencies
@@ -306,13 +311,20 @@ picture(
 )
 
 # %% [markdown]
-# The loss in $\varepsilon$ has hardly got to the flowers yet: it is still busy with fine noise, as
-# in "the number" above, only less so. The other end is the loss in $\hat x_0$, which cares about
-# the large forms first and leaves the edges soft. $v$ is between them, and min-SNR is sharp before
-# its forms are right. **After 250 steps of a small net.** With time, all of them learn all of it,
-# and then sharpness counts: the paper trains on $\varepsilon$ for 80 rounds, the course's own model
-# (lesson 00) on $v$ for hours. *We* have minutes, so our run in section 1 is told
-# `prediction="x0"`.
+# Two things differ between these runs: how a mistake *counts* (the **weighting**), and what the net
+# has to *say* (the **parameterisation**, or prediction type). The pictures split by the second. The
+# two nets that say $\hat x_0$ draw clean colours. The two whose answer contains the noise leave
+# noise behind: a young net cannot yet repeat 3,072 random numbers, and what it misses of them
+# becomes picture, $1/\sqrt{\mathrm{SNR}}$ times as large. (On photographs, five CPU-minutes each
+# with the *same* weights: KID 0.25 for $\hat x_0$, 0.35 for $v$, 0.41 for $\varepsilon$; to leave
+# the weights out changed the last two by less than 0.03. It is a distance, lesson 06;
+# `docs/results/search.json`.)
+#
+# What the weights do is seen in the last two pictures, which differ in nothing else: min-SNR is
+# sharp before its forms are right, the plain error in $x_0$ gets the large forms first and leaves
+# the edges soft. **After 250 steps of a small net.** After hours the order can be another one: the
+# paper trains on $\varepsilon$ for 80 rounds, the course's own model (lesson 00) on $v$ for hours.
+# *We* have minutes, so our run in section 1 is told `prediction="x0"`.
 #
 # (These four runs, and all others that the lesson shows without running them, were made by
 # `python tools/make_clinic.py`, at 24 × 24 pixels.)
@@ -338,6 +350,18 @@ def weight(snr, gamma):
 check_weight(weight)
 
 # %% [markdown]
+# **Learned the hard way.** We trained the course's own model on $v$ with min-SNR weights, since in
+# runs of five minutes they looked a little better (KID 0.346, without them 0.368, where two seeds
+# differ by 0.012). Beside the plain error in $v$ they multiply by $\min(\mathrm{SNR}, 5) /
+# (\mathrm{SNR} + 1)$: 0.83 at an SNR of 5, but 0.05 at 100, where the grain goes, and 0.01 at 0.01,
+# where colour and layout are decided. After nine CPU-hours training on brought hardly anything.
+# Then we left them out, and 160,000 pictures later KID at $w = 1$ was 0.038, where the model before
+# had 0.047 (`configs/flowers64-eighth.toml`). That is one run, with more blocks and larger batches,
+# and the intervals still overlap: strong evidence, not a proof. And our error on unseen flowers
+# could not warn us, for it weighed the times in the same way. **What is best after minutes need not
+# be best after hours, and a measure that shares the loss's weights is blind where the loss is.**
+
+# %% [markdown]
 # ## 3 · What came out
 #
 # The next cell waits for the training to end. (Pressed *Pause* and forgot? It goes on.)
@@ -361,9 +385,9 @@ picture(
 # %% [markdown]
 # After one step: grey, for the net still says zero. After 50 (800 pictures, a few seconds) the
 # colours are there, and you can tell the species by them; then the forms come, then edges and
-# petals. It is the order in which a *walk* makes a flower (lesson 00): large things first. That is
-# no accident. They are what a net can see at most times $t$, for noise hides the small things
-# first.
+# petals. It is the order in which a *walk* makes a flower (lesson 00): large things first. Here it
+# is this *loss's* doing: the colours alone took the error in $x_0$ from 0.35 to 0.08. With min-SNR
+# weights the edges came before the forms (section 2).
 #
 # In the monitor, move the slider: the film of the whole run stays there.
 
@@ -378,9 +402,9 @@ for step in (1, 50, 200, 400, 800):
 # %% [markdown]
 # A lazy net is the place to begin, here too: who always says $\hat x_0 = 0$, middle grey, is wrong
 # by the mean square of a pixel. That is where our loss begins; it ends at about a ninth. But most
-# of this, down to a seventh, was done within 200 steps, and after that, *hardly* anything: from
-# step 200 to 800 the loss falls by a fifth or a quarter, while the samples change from blots to
-# flowers. **You cannot see from the loss when a model is good.** It tells you that something goes
+# of this, down to a seventh, was done within 200 steps. From step 200 to 800 the loss falls by
+# another fifth or quarter, a small thing on the curve, while soft outlines become petals, rims and
+# centres. **You cannot see from the loss when a model is good.** It tells you that something goes
 # *wrong*; for the rest, look at samples. Why it moves so little is to be seen if we take it apart.
 
 # %% [markdown]
@@ -447,19 +471,49 @@ without = (x0 - x0.mean((0, 1))).square().mean()
 print(f"loss at t = 800, knowing everything: {0.9 * with_label + 0.1 * without:.3f}")
 
 # %% [markdown]
-# **Knowing everything, the loss is not 0.** And the dotted curve ends near this number. (Its last
-# point is the mean from $t = 750$ to 800, where a little of the flower can still be seen, so that
-# the best would be somewhat lower. Our net knows most of what there is to know there.) The large
-# losses on the right can hardly be learned away, and they make up most of the mean. So the mean
-# stands still, while the small losses on the left, where edges and petals are learned, go on
-# falling.
+# **Knowing everything, the loss is not 0.** But before $t = 800$ a little of the flower shows, and
+# who knows all 240 flowers by heart may recognise it. Then the best guess is the mean of all that
+# it could be, each with its probability.
+#
+# > **Predict.** From which $t$ down does one who knows them by heart make next to no mistake?
+
+# %%
+one = from_uint8(images)
+known, species = torch.cat([one, one.flip(3)]), torch.arange(4).repeat_interleave(60).repeat(2)
+
+
+def floor_at(t):
+    """The loss at t of one who knows all flowers, and their mirror images, by heart."""
+    ab = schedule.alpha_bar[t]
+    x_t = schedule.add_noise(one, t, noise(range(240), t, one.shape[1:]))
+    far = torch.cdist(x_t.flatten(1), ab.sqrt() * known.flatten(1)).square() / (2 * (1 - ab))
+    other = species[:240, None] != species
+    guesses = [(-f).softmax(1) @ known.flatten(1) for f in (far.masked_fill(other, torch.inf), far)]
+    with_label, without = ((guess - one.flatten(1)).square().mean() for guess in guesses)
+    return 0.9 * with_label + 0.1 * without
+
+
+ours = per_time(600, 800)
+for t in (625, 675, 725, 775):
+    net_s = ours[(middles - t).abs().argmin()]
+    print(f"t = {t}: by heart {floor_at(t):.3f}; our net, around this t, {net_s:.3f}")
+
+# %% [markdown]
+# The floor sinks fast: at $t = 625$, where a tenth of the variance is picture, one of 240 flowers
+# can be told from the others. A net that is to draw *new* flowers should not get that low (it would
+# have learned them by heart), and how low it could get we do not know.
+#
+# What the picture does show: the losses on the right are large and have fallen by a fifth from the
+# dashed curve to the dotted, those on the left are small and have fallen by two fifths. The mean is
+# mostly the right half. So the mean moves little, while edges and petals get better twice as fast.
 #
 # It is also why the thin line in the monitor is so ragged: sixteen random times a step, some easy,
 # some hopeless. (It would be worse, but the library draws one time from each sixteenth of $1 \dots
 # T$.)
 #
-# The loss of $\hat\varepsilon$ over $t$ leans the other way: it is largest at small $t$, where
-# noise is hard to tell from fine detail.
+# The loss of $\hat\varepsilon$ over $t$ leans the other way: the same mistake counts SNR times as
+# much there, and so most at small $t$, where noise is hard to tell from fine detail. Trained in
+# $x_0$, our net does not care for the finest noise: hence its soft edges.
 
 # %% [markdown]
 # ## 5 · The averaged net
@@ -523,16 +577,19 @@ for name, which in {"average": progress.ema, "net": progress.net}.items():
         print(f"{name}: loss in x0 {((which(x_t, t, y) - x0) ** 2).mean():.4f}")
 
 # %% [markdown]
-# The average's, by about a twentieth. (By how much depends on the moment at which you ask the net:
-# it jitters.) A learning rate that falls at the end of the run does something similar, but one has
-# to know the end beforehand.
+# The average's: in our runs by something between 2 and 15 %, for it depends on the moment at which
+# you ask the net, which jitters. That is less than the samples made one expect: much of the jitter
+# is in tints and outlines, which cost little squared error. (And the average's is below the mean of
+# section 4, for here no label is hidden.) A learning rate that falls at the end of the run does
+# something similar, but one has to know the end beforehand.
 #
 # Two traps. **The start**: the average begins as a copy of the random net, and with $d = 0.9999$ it
 # would remember that for ten thousand steps. So the library keeps the decay smaller at the
-# beginning: $\min(d, \frac{1 + \text{step}}{10 + \text{step}})$. And **buffers**, PyTorch's word
-# for numbers in a net that are not trained: some nets, such as the paper's with its BatchNorm, hold
-# running statistics of their activations in them. These are averages already, and belong to the
-# net's weights of this moment: they are *copied*.
+# beginning: $\min(d, \frac{1 + \text{step}}{10 + \text{step}})$. After $n$ steps that looks back
+# over about $n/9$ of them: in our 800 steps $d$ has not even reached 0.99. And **buffers**,
+# PyTorch's word for numbers in a net that are not trained: some nets, such as the paper's with its
+# BatchNorm, hold running statistics of their activations in them. These are averages already, and
+# belong to the net's weights of this moment: they are *copied*.
 
 # %% [markdown]
 # ### Exercise 3 · The averaged net
@@ -619,8 +676,9 @@ torch.testing.assert_close(torch.tensor(ours), torch.tensor(theirs), rtol=1e-3, 
 # ### Exercise 4 · Gradients that are too long
 #
 # *medium · 6 minutes.* A net has two tensors of weights, with the gradients `a` and `b`. Return the
-# factor that *both* are multiplied with: 1 if the whole gradient is not longer than `max_norm`, and
-# else what makes it so long. (The length of a vector: the root of the sum of its squares.)
+# factor by which *both* are multiplied: 1 if the whole gradient is no longer than `max_norm`, else
+# the one that makes it exactly `max_norm` long. (The length of a vector: the root of the sum of its
+# squares.)
 
 # %%
 from flowerdiff.checks.training import check_clip_factor
@@ -706,10 +764,10 @@ curves(
 # %% [markdown]
 # **Two ways to the plateau at 1.0.** With steps that are too short, the net is still the one that
 # says zero: it *has not begun* to learn. With steps that are too long, the weights are thrown far
-# away at once (a loss of 10 and more: worse than knowing nothing), and what the net then finds on
-# its way back is the simplest thing there is, to say zero: it *has been destroyed*, and begins with
-# worse than nothing. Same number, opposite cure. The beginning of the curve tells them apart, so
-# always look at it.
+# away at once (a loss of 10 and more: worse than knowing nothing), and 120 steps later the net is
+# back near 1, still a little worse than saying zero: it *has been destroyed*, and begins with worse
+# than nothing. Nearly the same number, opposite cure. The beginning of the curve tells them apart,
+# so always look at it.
 #
 # The rule of thumb: go up in factors of three until the loss jumps, then go back by one or two.
 
@@ -746,9 +804,9 @@ check_lr_at(learning_rate)
 # - at equal **steps**, the batch of 32 has seen twice as many pictures, and cost twice the time;
 # - at equal **pictures** (the paper's choice), it has made half as many steps.
 #
-# Here are both. Two runs each, with different seeds, so that you can see how much is luck: 250
-# steps, a learning rate of 0.002 for all. The loss is measured on flowers that none of them was
-# trained on.
+# Here are both. Two runs each, with different seeds, so that you can see how much is luck (that of
+# pictures, times and noises; the random weights at the start are the same): 250 steps, a learning
+# rate of 0.002 for all. The loss is measured on flowers that none of them was trained on.
 #
 # > **Predict.** Which batch is ahead at equal steps, and which at equal pictures?
 
@@ -769,7 +827,7 @@ curves(
         },
     },
     log=["at equal steps (log)", "at equal pictures (log)"],
-    xlabel="steps on the left, pictures on the right",
+    xlabel=["steps", "pictures"],
     caption="Loss on flowers never trained on, two thin lines for each batch size. Over steps, "
     "those of batch 32 are below those of batch 16 all the way. Over pictures, those of batch 16 "
     "are below. Two runs of one batch size are hardly apart.",
@@ -792,7 +850,7 @@ for batch, h in held_out.items():
 #
 # So "a larger batch is better" is an answer without a question. And the paper has one run of each,
 # and 106 samples of it: before we believe a difference, we should know how far apart two runs of
-# the *same* settings are. Here we know.
+# the *same* settings are. Here we have a first idea.
 
 # %% [markdown]
 # ### Exercise 6 · Steps and pictures
@@ -903,8 +961,10 @@ picture(
 # No. A net that makes pictures learns *everything* that it is shown: to it, augmentation is not a
 # way to ignore the colours, but an order to draw flowers in all of them. It has more to learn, so
 # it is later with everything else. (For a net that *names* flowers, this may be just right: it can
-# ignore what it is not asked for.) **Augment a generative model only with what you want to see in
-# its pictures:** mirrored flowers, yes.
+# ignore what it is not asked for.) One says that the augmentation *leaks*. **Augment a generative
+# model only with what you want to see in its pictures:** mirrored flowers, yes. (Or tell the net,
+# as a condition, what was done to a picture, and ask for "nothing" when you draw: Karras et al.
+# 2022, *non-leaking augmentation*.)
 #
 # So: **look at a batch, as the net gets it, before you train.** It takes one line, and here it
 # would have saved a column of a table in a paper.
@@ -918,6 +978,7 @@ picture(
 # ```toml
 # out = "runs/garden"        # everything goes there; run it again, and it goes on where it was
 # source = "garden"          # or "hub": the paper's photographs; or a file, or a folder of yours
+# split = "train"            # the others are left for `flowerdiff evaluate`
 # size = 32
 #
 # [net]
@@ -953,14 +1014,17 @@ picture(
 # Six patients. Each of them is a real run that differs from the healthy one in *one thing*, and
 # that thing is a mistake that people make. You see the curve of the loss (dashed: the healthy
 # one's) and sixteen samples, four of each species in a row. All have trained for 250 steps on the
-# same flowers, 24 × 24 pixels, with the loss in $\hat x_0$.
+# same flowers, 24 × 24 pixels, with the loss in $\hat x_0$. (This section can be run on its own.)
 #
 # A patient may suffer from one of these:
 
 # %%
 from IPython.display import display
 
-from flowerdiff.checks.training import Disease
+from flowerdiff.checks.training import Disease, record
+from flowerdiff.plots import curves
+from flowerdiff.widgets import picture
+from flowerdiff.widgets.monitor_frames import smoothed
 
 WORDS = {  # what is to be seen: the curve, then the samples
     "A": "lies on the healthy one. | all grey, with a faint blot in the middle of each.",
@@ -1021,7 +1085,7 @@ check_patient_a(patient_a)
 # remembers 2,000 steps, and the run has 250. So most of it is still the random net of the
 # beginning, which says grey. The net itself is as healthy as its curve. *Treatment:* nothing is
 # lost. Draw with the net itself; next time, a decay that fits the run ($1/(1-d)$ at most a tenth of
-# its steps), and one that is shorter at the beginning.
+# its steps), or one that grows with it, as the library's does.
 #
 # </details>
 
@@ -1177,8 +1241,9 @@ check_patient_f(patient_f)
 #
 # The pixels were divided by 255 and **not** moved on to [−1, 1]. The net has learned pictures from
 # 0 to 1, and shows them well; whoever takes them for [−1, 1] sees black as middle grey. The loss is
-# *lower*, since the pictures have half the contrast: losses can only be compared on the same data.
-# *Treatment:* `from_uint8`, and one look at `x0.min()` and `x0.max()`.
+# *lower*, since the pictures have half the contrast. (That alone would make it a quarter; but the
+# same noise hides a paler picture better, so it is a third.) Losses can only be compared on the
+# same data. *Treatment:* `from_uint8`, and one look at `x0.min()` and `x0.max()`.
 #
 # </details>
 
@@ -1200,9 +1265,10 @@ summary()
 # - **comparing losses of different things.** *It shows:* "mine is 0.02, yours is 0.1". *The rule:*
 #   $\varepsilon$, $v$, $\hat x_0$, another schedule, other pictures: another scale.
 # - **`net` for `ema` in sampling.** *It shows:* samples that change their tint from step to step.
-#   *The rule:* draw with the average, once it is long enough ago that it began.
+#   *The rule:* draw with the average, as soon as it has forgotten its random start.
 # - **a decay that is too long for the run.** *It shows:* grey samples from a good curve. *The
-#   rule:* $1/(1-d)$ at most a tenth of the steps.
+#   rule:* $1/(1-d)$ at most a tenth of the steps, or a decay that grows with them, as the
+#   library's.
 # - **one label dropout for the whole batch.** *It shows:* little, at best a more restless loss;
 #   that is why it stays in. *The rule:* everything random is drawn per picture: $t$, noise, flip,
 #   dropped label.
@@ -1215,8 +1281,8 @@ summary()
 #
 # - To be right about the step back is to be right about the **noise**; hence the loss: the mean
 #   squared error of $\hat\varepsilon$, at a random time for each picture.
-# - In which currency you measure the same error ($\varepsilon$, $v$, $\hat x_0$, min-SNR) says
-#   **which mistakes count**, and what is learned first.
+# - What the net **says** ($\varepsilon$, $v$, $\hat x_0$) and how the loss **weighs** the times
+#   (min-SNR) are two choices; both decide what is learned first.
 # - **1.0** is the loss in $\varepsilon$ of a net that knows nothing. A small loss is no proof of
 #   knowledge, and at large $t$ even perfect knowledge has a loss.
 # - The **average** of the weights draws steadier pictures than the weights, for nothing.
@@ -1232,7 +1298,12 @@ summary()
 # - T. Salimans, J. Ho, *Progressive Distillation*, 2022
 #   ([arXiv:2202.00512](https://arxiv.org/abs/2202.00512)): $v$, appendix D.
 # - T. Hang and others, *Efficient Diffusion Training via Min-SNR Weighting Strategy*, 2023
-#   ([arXiv:2303.09556](https://arxiv.org/abs/2303.09556)).
+#   ([arXiv:2303.09556](https://arxiv.org/abs/2303.09556)). D. Kingma, R. Gao, *Understanding
+#   Diffusion Objectives as the ELBO*, 2023 ([arXiv:2303.00848](https://arxiv.org/abs/2303.00848)):
+#   a weight, times how often $t$ is drawn, is what counts.
+# - T. Karras and others, *Elucidating the Design Space of Diffusion-Based Generative Models*, 2022
+#   ([arXiv:2206.00364](https://arxiv.org/abs/2206.00364)): weights, parameterisation and
+#   augmentation.
 # - T. Karras and others, *Analyzing and Improving the Training Dynamics of Diffusion Models*, 2023
 #   ([arXiv:2312.02696](https://arxiv.org/abs/2312.02696)): averages of many lengths from one run.
 # - `flowerdiff/training.py` in this course: the loop of section 6, with everything around it.

@@ -13,8 +13,8 @@
 # among them · the machine needs about one.
 #
 # **You need** lesson 00, from lesson 05 what the weight $w$ does, and from mathematics mean,
-# variance and covariance. And the packages that measure: if a cell says `MissingExtra`, do what it
-# says, and restart the kernel.
+# variance and covariance (and for exercise 2 eigenvalues). And the packages that measure: if a cell
+# says `MissingExtra`, do what it says, and restart the kernel.
 #
 # **Afterwards you can**
 #
@@ -105,7 +105,8 @@ bench
 # wrong name. All five notice that the colour is gone, and IS even calls it *better*. (The two that
 # do not mind come below.)
 #
-# The last three scores look at single pictures (here at the four that you see). They need a package
+# The last three scores look at single pictures, with nothing beside them (here at the four that you
+# see): papers call that *no-reference* or *blind* image quality. They need a package
 # and files that do not belong to the course, and **may not be used commercially**. Tick the box; if
 # something is missing, it says which command gets it. The lesson does not need them.
 #
@@ -168,28 +169,30 @@ curves(
 # | score | sees | does not see |
 # |---|---|---|
 # | KID, FID | noise most of all, blur, JPEG | *what* is wrong; KID: three quarters of the colour |
-# | IS | that something has changed | whether it is better or worse: it likes JPEG |
+# | IS | JPEG, strong blur, noise | pale pictures; and what is for the better: it likes JPEG |
 # | recognition | what hides the species *from the net* | anything else: contrast 0.15 is fine |
 # | diversity | flowers that are all alike | *why* they differ: JPEG spoils each in its own way |
-# | BRISQUE | blur, coarse noise | colour, shape, flowers; it likes a little noise or JPEG |
+# | BRISQUE | blur, strong noise | colour, shape, flowers; it likes a little noise or JPEG |
 # | NIQE | blur, pale pictures | the same; it likes *all* of this noise better than none |
 #
 # No score is *wrong*. Each answers its own question, and none of the questions is "is it a good
 # flower?". Note two things for later:
 #
 # - **Noise of 4 grey levels, which you hardly see, costs more KID than a blur of 2 pixels, which
-#   everybody sees.** The net has been trained on photographs, and looks at textures that we do not
-#   look at.
-# - **NIQE and BRISQUE** compare with what good and bad *photographs* are like. NIQE gives our drawn
-#   flowers 12, where good photographs have 3 or 4: it is on foreign ground, and what it says there
-#   means little. (It also needs 192 pixels; ours are enlarged before it looks.)
+#   everybody sees.** Probably since nets of this kind look at texture more than we do (Geirhos et
+#   al. 2018), and our drawn flowers have no grain of their own, as photographs have.
+# - **NIQE** compares with the statistics of good photographs, **BRISQUE** with what people said of
+#   damaged ones. NIQE gives our flowers 12, where good large photographs have 3 or 4. That is not
+#   because they are drawn: *photographs* of 32 pixels get 11 (`docs/results/study`). It needs 192
+#   pixels, smaller pictures are enlarged before it looks, and four blocks are few (lesson 07). So
+#   far from home, what it says means little.
 
 # %% [markdown]
 # ## 2 · Before any score: the range
 #
 # Inside, our pictures are floats from −1 to 1. Metrics want pixels: whole numbers from 0 to 255, or
 # floats from 0 to 1. So there is one line between your sampler and every score, and it is the line
-# that most tables die of.
+# of which the paper's tables died.
 
 # %% [markdown]
 # ### Exercise 1 · From floats to pixels
@@ -275,22 +278,23 @@ for name in ("right", "wrapped"):
     )
 
 # %% [markdown]
-# The order survives here, because these damages are large. But look at the first line: *perfect*
-# flowers, wrapped, get a worse FID than blurred ones in the right range. With photographs it is the
-# same: from a KID of 0, which is what real ones should have, to 0.11. Everything that such a table
-# says is said on top of an offset that has nothing to do with the model. It cannot be compared with
-# any other table, and small differences drown in it.
+# The order survives here. But look at the first line: *perfect* flowers, wrapped, get a worse FID
+# than blurred ones in the right range. With photographs it is the same: from a KID of 0, which is
+# what real ones should have, to 0.11. Everything that such a table says is said on top of an offset
+# that has nothing to do with the model, so it cannot be compared with any other table. (Differences
+# within it may survive or not: blur costs as much KID in either range, but not as much FID.)
 #
 # How would you notice? **Look at what the metric gets**, once, as a picture. And measure something
-# of which you know the answer: real pictures against other real ones, *through the same code*.
+# of which you know the answer: put *real* pictures where your samples go in, as the floats that a
+# sampler gives, against other real ones.
 
 # %% [markdown]
 # ## 3 · FID
 #
 # Two sets of pictures, seen by the net: two clouds of points in 1,280 dimensions. How far apart are
 # they? The **Fréchet Inception Distance** says: take each cloud for a Gaussian, with its mean
-# $\mu$ and its covariance $\Sigma$ (of the features, not of the pixels), and use the distance
-# between two Gaussians that is named after Fréchet:
+# $\mu$ and its covariance $\Sigma$ (of the features, not of the pixels), and use the square of the
+# distance between two Gaussians that is named after Fréchet (it is also called 2-Wasserstein):
 #
 # $$ \mathrm{FID} = \lVert \mu_1 - \mu_2 \rVert^2
 #    + \mathrm{tr}\,\Sigma_1 + \mathrm{tr}\,\Sigma_2
@@ -358,8 +362,9 @@ for n in (100, 500, 2000):
 # Far more than 0: 23 for 100 points, and still 1 for 2,000. FID is **biased**: it is too high, the
 # more so the fewer the points, and never by luck below 0. Why? The covariance has 64 · 65 / 2 =
 # 2,080 different numbers, and 100 points are too few to know them. Each of the two estimates is
-# wrong in its own way, and being wrong in different ways *is* a distance. (And *no interval*: to
-# measure again with a part of the points would add the very bias that it should show.)
+# wrong in its own way, and being wrong in different ways *is* a distance. (And there is *no
+# interval*: the usual ones leave points out, or draw some twice. Fewer different points have
+# another bias, so such an interval would lie in the wrong place.)
 #
 # Our net has 1,280 features, hence 819,840 covariances; Inception's 2,048 make two million.
 #
@@ -376,7 +381,7 @@ counts = (20, 45, 90, 180)
 
 
 def over_n(score, measured, draws=5):
-    """The score of n against n, `draws` times with other flowers: (counts, draws)."""
+    """The score of n against n, `draws` times, n drawn anew from all 360: (counts, draws)."""
     found = []
     for n in counts:
         orders = [torch.randperm(360, generator=rng)[:n] for _ in range(2 * draws)]
@@ -419,11 +424,14 @@ for row in recorded["photographs"]:
 # Read the lines of the photographs slowly:
 #
 # - The true distance of the real ones is 0, and FID says **some 255 at n = 53**. That is the
-#   **floor**: as good as any model could possibly be *at this n*. An FID without its floor says
-#   nothing.
+#   **floor**: what perfect pictures get *at this n*. An FID without its floor says nothing. (It is
+#   no lower bound: with few points FID prefers too *little* variety. Above, 100 points are nearer
+#   to 100 others if those are first multiplied by 0.8.)
 # - At n = 53 the blurred ones range from 237 to 275, and the sharp ones from 242 to 267. One draw
 #   each, and you might well report that blur makes photographs better.
-# - From 424 on the two are apart. (So FID works: it needs more pictures than you would like.)
+# - From 424 on the two are apart. (So FID works: it needs more pictures than you would like. But do
+#   not read off the last lines how little is luck there: at 1,600 and 3,200 the draws are nearly
+#   the same photographs.)
 # - The sharp ones at n = 848 get 58, the blurred ones at n = 1,600 get 44. **FIDs of different n do
 #   not compare**, not even with the same net.
 #
@@ -455,8 +463,9 @@ except TypeError as refusal:
 #
 # This is the **Kernel Inception Distance** of $n$ pictures with the features $x_i$ and $m$ with the
 # features $y_j$. If both sets are from one source, two pictures of different sets are on average as
-# alike as two of one set, and KID is 0. If not, they are less alike, and it is above 0. (The cube
-# makes it see differences of mean, variance and skewness, that is, how lopsided the clouds are.)
+# alike as two of one set, and KID is 0. If not, it is above 0, as far as this kernel can see: the
+# cube compares means, covariances and skewness (how lopsided the clouds are) of *these* features.
+# (Such a distance is called a **maximum mean discrepancy**, MMD; KID is its square.)
 #
 # Mind the $i \ne j$. A picture is very much like itself; those pairs would make each set look more
 # like itself than it is. Without them KID is **unbiased**: one draw may be too high or too low, but
@@ -508,8 +517,8 @@ pairs = len(x) * (len(x) - 1)
 by_hand = (xx.sum() - xx.trace()) / pairs + (yy.sum() - yy.trace()) / pairs
 by_hand = by_hand - 2 * kernel(x, y).mean()
 torch.testing.assert_close(by_hand.item(), kid(new.features, known.features).value)
-for name, measured in (("real", new), ("blurred", blurred)):
-    print(f"{name:8s}", kid(measured.features, known.features))
+for name, bed in (("real", new), ("blurred", blurred)):
+    print(f"{name:8s}", kid(bed.features, known.features))
 
 # %% [markdown]
 # Yes: the interval of the real ones contains 0, that of the blurred ones does not, and they do not
@@ -533,8 +542,11 @@ curves(
 )
 
 # %% [markdown]
-# They do not fall, they *come together*, around the right value. A few pictures give a wide
-# interval, not a wrong number; and the interval tells you so. That is why this course prefers KID.
+# They do not fall, they *come together*, around the right value (at 180 a little too closely: the
+# draws share flowers). One KID of few pictures can be far off, 0.11 for real flowers at n = 20. But
+# it is not always off to the same side, and its interval says how far. And of the recorded
+# photographs it has every blurred draw above every sharp one from 53 on, FID from 424. That is why
+# this course prefers KID.
 #
 # A trap is left. KID is unbiased if the pictures are **drawn independently**, as ours were: each of
 # a random species. Often people draw *the same number of each class*, because it looks fair.
@@ -630,9 +642,11 @@ print("photographs:", *(f"n = {n:,}: {value:.1f};" for n, value, _, _ in recorde
 print("their names:", *(f"{name} {share:.0%}," for name, share in recorded["guesses"][:7]), "...")
 
 # %% [markdown]
-# 6 for 102 species of real photographs, for a third of them are called "daisy". A model that drew
-# all 102 perfectly would get no more. And the first section's JPEGs got 6.4 with 18 species: the
-# blocks confuse the net, *differently* for each flower, and IS takes that for variety.
+# 6 for 102 species of real photographs. A third of them are called "daisy"; but even so it would be
+# 14 or more, were the net *sure* of its names (work it out from their shares). It is not: hardly
+# one of its thousand fits. A model that drew all 102 perfectly would get no more. And the first
+# section's JPEGs got 6.4 with 18 species: either the answers became more different or the net
+# became surer, and IS takes both for quality.
 #
 # IS depends on n, too, the other way round from FID: a few pictures cannot show many classes, so it
 # is too low. It never compares with real pictures. On flowers, leave it.
@@ -721,17 +735,23 @@ trade_off(
 # %% [markdown]
 # A perfect model would be where the photographs are. This one lives on a line: every bit of
 # recognition is paid for in diversity. From $w = 2$ on it is recognised more often than
-# photographs. That is no triumph but a caricature: all of its roses are typical roses. Such a line
-# is called a **frontier**, and two models are best compared by their frontiers, not by one point of
-# each. "Ours is recognised more often" may only mean that somebody chose another $w$.
+# photographs. That is no triumph: its roses are typical roses, and variety is gone. (KID, which
+# weighs both, is lowest at 2; lesson 05.) Such a line is called a **frontier**, and two models are
+# best compared by their frontiers, not by one point of each. "Ours is recognised more often" may
+# only mean that somebody chose another $w$.
 #
 # Three readings of the picture:
 #
 # - 8 is not better than 2 in *either* respect: nobody should choose it.
 # - Between −1 and 4 no $w$ is best. What do you need the flowers for?
-# - Guiding in all but the first third is *beyond* the line, more of one for as much of the other.
-#   That is a real improvement, if it holds: its intervals overlap with those of $w = 1$, so it
-#   takes more pictures to be sure.
+# - Guiding in all but the first third is *beyond* the line: as often recognised as $w = 1$, with
+#   more diversity. Do not judge by whether the bars overlap: a difference has an interval of its
+#   own, the root of the sum of the two squares, here 0.043 ± 0.035. So it is probably more than
+#   luck (though the best of four ways that we tried). But by KID it is *worse* than $w = 1$, 0.061
+#   to 0.044. Another score, another answer.
+#
+# (Papers say *fidelity* and *diversity*, and often measure them as **precision**, how many samples
+# lie among the real features, and **recall**, how many real ones lie among the samples.)
 
 # %% [markdown]
 # ## 7 · Copies
@@ -800,8 +820,9 @@ for name, net in {**nets, "real": fresh}.items():
 # %% [markdown]
 # C wins everything; its diversity is the nearest to 1, too. Its KID is that of real flowers. (Below
 # 0 in both lines: as many of each species again, the trap of section 4; but the floor has the same
-# error, so they compare.) Its FID is even *lower* than that of real flowers, which should make you
-# suspicious: **nothing new can be more like the training set than new real flowers are.**
+# error, so they compare.) Its FID is even *lower* than that of real flowers. One draw each, and no
+# interval: that proves nothing. But **better than real wants an explanation**: luck, a set that is
+# more even than chance, too little variety; or copies.
 #
 # (And B's flowers are more *varied* than real ones: their outlines wobble in ways that no petal
 # does. Diversity does not ask whether a difference is a good one.)
@@ -872,12 +893,12 @@ picture(
 
 # %% [markdown]
 # **C is no net.** Somebody took 64 training images, mirrored them, and added a little contrast. Its
-# row in the table is the row of a perfect cheat: the FID made you suspicious, and only this test
-# has found it out. Real models do it too, without any cheating: trained for too long on too few
+# row in the table is the row of a perfect cheat: the FID was a hint at most, and only this test has
+# found it out. Real models do it too, without any cheating: trained for too long on too few
 # pictures, they learn them by heart.
 # (With four pictures that is even a test of whether training works: lesson 03.)
 #
-# Four things make it a good test:
+# Four things make it a good test, and a fifth is its limit:
 #
 # - **A yardstick.** Flowers resemble flowers; that B's samples are at some distance from a training
 #   image means nothing until you know that new real ones are as near. (`memorisation` says how many
@@ -888,9 +909,13 @@ picture(
 # - **New flowers that are new.** Oxford-102 has some photographs *twice*. If one of such a pair is
 #   "new", the smallest distance is 0, and nobody is ever a suspect. `memorisation` leaves them out.
 # - **Your eyes** have the last word, on the nearest pairs.
+# - **What it cannot see**: a copied *part*; a copy that is shifted or recoloured so far that the
+#   net calls it another flower; and what is rarer than one in your n. And it may accuse the
+#   innocent: a dull, average flower is near to many.
 #
 # (The course's own model: of 2,040 samples none is a training photograph, and none is a suspect.
-# `flowerdiff evaluate` measured it, and the model's card says so.)
+# `flowerdiff evaluate` measured it, and the model's card says so. None of 2,040 means: at most
+# about one in 700, with 95 % certainty, which is three in n.)
 
 # %% [markdown]
 # ## 8 · Looking at pictures
@@ -990,9 +1015,11 @@ for rounds in (10, 20, 50, 100):
     )
 
 # %% [markdown]
-# Ten rounds convince once in seven times. So "I could not tell them apart" after ten rounds says
-# little about the pictures: *no proof* of a difference is not proof of none. Fifty rounds would
-# probably have found it.
+# Ten rounds convince once in seven times. How often a test convinces if there *is* something to
+# find is called its **power**. So "I could not tell them apart" after ten rounds says little about
+# the pictures: *no proof* of a difference is not proof of none. Fifty rounds would probably have
+# found it. (At the very edge chance and interval may disagree, as for 59 of 100: the one looks at
+# one side, the other at both.)
 
 # %% [markdown]
 # ## 9 · Before you believe a table
@@ -1002,7 +1029,7 @@ for rounds in (10, 20, 50, 100):
 # 1. **What did the metric get?** Show one batch of it, as a picture.
 # 2. **Which features?** Another net, another scale.
 # 3. **How many pictures**, and of how many classes each?
-# 4. **Where is the floor?** Real against real, the same n, through the same code.
+# 4. **Where is the floor?** Real pictures in the place of the samples, the same n, the same code.
 # 5. **Where is the interval?** And what if you draw other seeds, or train once more?
 # 6. **What can the score not see?** Colours, copies, or that it is no flower at all.
 # 7. **Are there copies?** The nearest training images, mirror images too.
@@ -1024,8 +1051,8 @@ summary()
 # - **floats in [−1, 1] given to a metric that expects [0, 1].** *It shows:* poisonous colours, if
 #   anybody looks; else a KID of 0.1 between real and real. *The rule:* one function makes pixels,
 #   and metrics take nothing else.
-# - **FID of fifty pictures.** *It shows:* values in the hundreds that do not move with anything.
-#   *The rule:* more pictures than features, or KID.
+# - **FID of fifty pictures.** *It shows:* values in the hundreds, which luck moves as much as a
+#   small change of the model does. *The rule:* more pictures than features, or KID.
 # - **FIDs of different n in one table.** *It shows:* the model with more samples wins. *The rule:*
 #   equal n, and the floor at this n.
 # - **KID without an interval, or clipped at 0.** *It shows:* a ranking that turns over with another
@@ -1037,7 +1064,7 @@ summary()
 # - **recognition alone.** *It shows:* "the larger $w$, the better". *The rule:* always with
 #   diversity.
 # - **no test for copies, or one without mirror images or a yardstick.** *It shows:* a model that is
-#   better than real. *The rule:* that is impossible; look at the nearest pairs.
+#   better than real. *The rule:* that wants an explanation; look at the nearest pairs.
 # - **"we chose representative samples".** *It shows:* nothing, that is the trouble. *The rule:* the
 #   first seeds.
 #
@@ -1055,10 +1082,16 @@ summary()
 #
 # - **07 The paper**: its tables, with this lesson's list in hand.
 # - `docs/metrics.md` and `flowerdiff evaluate`: all of this for your own model, in one command.
+# - T. Salimans and others, *Improved Techniques for Training GANs*, 2016
+#   ([arXiv:1606.03498](https://arxiv.org/abs/1606.03498)): the Inception Score.
 # - M. Heusel and others, *GANs Trained by a Two Time-Scale Update Rule*, 2017
 #   ([arXiv:1706.08500](https://arxiv.org/abs/1706.08500)): FID.
 # - M. Bińkowski and others, *Demystifying MMD GANs*, 2018
-#   ([arXiv:1801.01401](https://arxiv.org/abs/1801.01401)): KID, and FID's bias.
+#   ([arXiv:1801.01401](https://arxiv.org/abs/1801.01401)): KID, and FID's bias. M. Chong, D.
+#   Forsyth, 2020 ([arXiv:1911.07023](https://arxiv.org/abs/1911.07023)): the bias depends on the
+#   model, too.
+# - T. Kynkäänniemi and others, *Improved Precision and Recall Metric*, 2019
+#   ([arXiv:1904.06991](https://arxiv.org/abs/1904.06991)).
 # - S. Barratt, R. Sharma, *A Note on the Inception Score*, 2018
 #   ([arXiv:1801.01973](https://arxiv.org/abs/1801.01973)): all that is wrong with it.
 # - T. Kynkäänniemi and others, *The Role of ImageNet Classes in Fréchet Inception Distance*, 2022
@@ -1068,5 +1101,9 @@ summary()
 # - G. Stein and others, *Exposing Flaws of Generative Model Evaluation Metrics*, 2023
 #   ([arXiv:2306.04675](https://arxiv.org/abs/2306.04675)): which scores agree with people.
 # - N. Carlini and others, *Extracting Training Data from Diffusion Models*, 2023
-#   ([arXiv:2301.13188](https://arxiv.org/abs/2301.13188)): copies.
+#   ([arXiv:2301.13188](https://arxiv.org/abs/2301.13188)): copies; G. Somepalli and others, 2023
+#   ([arXiv:2212.03860](https://arxiv.org/abs/2212.03860)): copied parts.
+# - A. Mittal and others, 2012 (BRISQUE) and 2013 (NIQE); L. Kang and others, 2014 (CNN-IQA).
+# - R. Geirhos and others, *ImageNet-trained CNNs are biased towards texture*, 2018
+#   ([arXiv:1811.12231](https://arxiv.org/abs/1811.12231)).
 # - `flowerdiff/metrics/` in this course.

@@ -155,7 +155,7 @@ def test_bundled_model(monkeypatch, tmp_path):
     with pytest.raises(CheckpointError, match="it has flowers64"):
         load_pretrained("flowers128")
     monkeypatch.setattr(checkpoint, "WEIGHTS", tmp_path)
-    with pytest.raises(CheckpointError, match="force-reinstall"):
+    with pytest.raises(CheckpointError, match="git checkout"):
         load_pretrained()
 
 

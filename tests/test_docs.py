@@ -4,6 +4,7 @@ The pages themselves, in a browser: tests/browser/test_site.py.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -89,6 +90,19 @@ def test_the_reference_tells_no_answers():
     assert "__main__" not in parts
     page = build_docs.api_page("unet", parts["unet"])
     assert page.index("flowerdiff.unet\n") < page.index("## unet.compact")
+
+
+def test_links_of_the_pages_lead_somewhere_in_the_repository_and_on_the_site():
+    link = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
+    made = {"results/study/tables.md"}  # by `flowerdiff study`
+    for page in (ROOT / "docs").rglob("*.md"):
+        for to in link.findall(page.read_text()):
+            assert (page.parent / to).exists() or to in made, f"{page.name}: {to}"
+    text = (
+        "[a](../notebooks/00.ipynb) [b](../../flowerdiff/unet/__init__.py) [c](../flowerdiff/a.py)"
+    )
+    there = "[a](lessons/00.ipynb) [b](../api/unet.md) [c](api/a.md)"
+    assert build_docs.on_the_site(text) == there
 
 
 def test_tables_say_what_was_measured():

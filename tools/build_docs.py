@@ -12,6 +12,7 @@ the explorer's walks, and that only if the model is another one (tools/record_ex
 import argparse
 import html
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -166,10 +167,21 @@ RESULTS = {
 }
 
 
+def on_the_site(text: str) -> str:
+    """A page's text with its links into the repository, ../notebooks/NAME and ../flowerdiff/NAME.py
+    (or a folder's __init__.py), turned into links to the pages that show these.
+    """
+    text = re.sub(r"\]\((?:\.\./)((?:\.\./)*)notebooks/", r"](\1lessons/", text)
+    module = r"\]\((?:\.\./)((?:\.\./)*)flowerdiff/(\w+)(?:\.py|/__init__\.py)\)"
+    return re.sub(module, r"](\1api/\2.md)", text)
+
+
 def lay_out(source: Path) -> None:
     """Everything that Sphinx reads, in one folder."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__"))
+    for page in source.rglob("*.md"):
+        page.write_text(on_the_site(page.read_text(encoding="utf-8")), encoding="utf-8")
     for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         solved = notebook.parent / "solutions" / notebook.name
         page = page_of(notebook, solved if solved.exists() else None)

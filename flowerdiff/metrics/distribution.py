@@ -67,8 +67,8 @@ def fid(images: Features, real: Features) -> Score:
 
     Heusel et al. 2017, arXiv:1706.08500; computed by torchmetrics. Always too high, and more so the
     fewer the images: D features have D (D + 1) / 2 covariances. Warns below D images, and two FIDs
-    of different n do not compare. There is no interval: to resample images would add the very bias
-    that the interval is to show.
+    of different n do not compare. There is no interval: resampled sets have fewer different images
+    and so another bias, and the interval would lie in the wrong place.
     """
     images.check_same_kind(real)
     n, n_real = len(images), len(real)

@@ -1,7 +1,7 @@
 """How good does one image look, with no other to compare it with? NIQE, BRISQUE and CNN-IQA.
 
 pyiqa computes them. It is licensed for non-commercial use only (PolyForm Noncommercial 1.0.0), so
-nothing else here needs it: pip install 'flowerdiff[quality]'. It would download weights, and
+nothing else here needs it: it is the extra `quality`. It would download weights, and
 unpickle whatever it finds; here it is given what has been read and checked, so it does neither.
 `flowerdiff weights get niqe brisque cnn-iqa` gets the files.
 
@@ -34,7 +34,6 @@ from flowerdiff.metrics.weights import (
     our_bytes,
 )
 
-HOW = "pip install 'flowerdiff[quality]' (for non-commercial use only)"
 BLOCK = 96  # pixels: NIQE compares blocks of this size, and needs 2 x 2 to tell how they vary
 SMALLEST = 32  # pixels: below it BRISQUE has too few to fit its curves to; CNN-IQA learned on 32
 
@@ -197,7 +196,7 @@ QUALITIES = {"niqe": niqe, "brisque": brisque, "cnn-iqa": cnn_iqa}
 
 def _ready(file: WeightFile):
     """What the file holds; whatever is missing is named before anything slow is imported."""
-    require_extra(["pyiqa"], HOW)
+    require_extra(["pyiqa"], "quality", " (for non-commercial use only)")
     return file.read()
 
 

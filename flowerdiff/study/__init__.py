@@ -32,7 +32,7 @@ def report(study: Study, out: Path, where: Path) -> Path:
     """
     from flowerdiff.metrics import require_extra
 
-    require_extra(["matplotlib"], "pip install 'flowerdiff[notebooks]'")
+    require_extra(["matplotlib"], "notebooks")
     from flowerdiff.study.figures import figures
 
     files = [out / run.name / "result.json" for run in study.runs]

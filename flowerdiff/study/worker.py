@@ -108,7 +108,7 @@ def spread(
     cluster: "local" for processes of this machine, "slurm" for jobs of a cluster. options: more of
     submitit's, such as slurm_partition, gpus_per_node or timeout_min. Raises MissingExtra.
     """
-    require_extra(["submitit"], "pip install 'flowerdiff[cluster]'")
+    require_extra(["submitit"], "cluster")
     import submitit
 
     executor = submitit.AutoExecutor(folder=out / "jobs", cluster=cluster)

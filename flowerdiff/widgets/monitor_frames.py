@@ -9,7 +9,6 @@ from flowerdiff import plots
 from flowerdiff.widgets.frames import Frame
 
 PLOT = 300  # pixels
-TICKS = (0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10)
 FIRST = 10  # steps before a rate means anything
 WINDOW = 50  # steps that the thick line averages over
 
@@ -33,12 +32,8 @@ def loss_plot(losses: Sequence[float], goal: int, size: int = PLOT) -> Tensor:
     if losses:
         axes.plot(steps, losses, color=plots.COLOURS[4], linewidth=0.7)
         axes.plot(steps, smoothed(losses), color=plots.COLOURS[0], linewidth=2)
-        axes.set_yscale("log")
-        low, high = min(losses) / 1.2, max(max(losses) * 1.1, min(losses) * 1.5)
-        axes.set_ylim(low, high)
-        ticks = [x for x in TICKS if low < x < high]
-        axes.set_yticks(ticks, [f"{x:g}" for x in ticks])
-        axes.minorticks_off()
+        axes.set_ylim(min(losses) / 1.2, max(max(losses) * 1.1, min(losses) * 1.5))
+        plots.logarithmic(axes)
     axes.set_xlim(0, max(goal, 1))
     axes.tick_params(labelsize=9)
     return plots.pixels(figure)

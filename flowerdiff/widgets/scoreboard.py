@@ -76,8 +76,8 @@ def no_reference_judges() -> dict[str, Callable[[Tensor], Score] | str]:
 def _ready(name: str) -> Callable[[Tensor], Score] | str:
     try:
         judge = QUALITIES[name]()
-    except MissingExtra:
-        return "needs pyiqa: pip install 'flowerdiff[quality]' (for non-commercial use)"
+    except MissingExtra as error:
+        return str(error).removeprefix("this ")
     except MissingWeights:
         return f"needs a file of {FILES[name].size}: flowerdiff weights get {name}"
 
