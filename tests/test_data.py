@@ -7,6 +7,7 @@ import random
 import struct
 import subprocess
 import sys
+import tarfile
 import zlib
 from pathlib import Path
 
@@ -672,3 +673,39 @@ def test_real_flowers(data_path):
     # Already square and of this size: the pixels are the file's own.
     first = datasets.Dataset.from_parquet(str(data_path))[0]["image"]
     assert (flowers.images[0].permute(1, 2, 0).numpy() == np.asarray(first)).all()
+
+
+# ---- the file that our numbers come from
+
+
+def test_oxfords_files_become_the_file_that_our_numbers_come_from(tmp_path):
+    loadmat = pytest.importorskip("scipy.io", reason="comes with flowerdiff[metrics]")
+    tool = Path(__file__).parents[1] / "tools/oxford_parquet.py"
+    split = json.loads((tool.parents[1] / "configs/oxford102-split.json").read_text())
+    validation, left_out = split["validation"][0], split["left out"][0]
+    colours = {1: RED, validation: GREEN, left_out: BLUE, 8189: WHITE}
+    with tarfile.open(tmp_path / "102flowers.tgz", "w:gz") as tar:
+        for i, colour in colours.items():
+            tar.add(write(tmp_path / "a.jpg", plain(colour, (90, 60))), f"jpg/image_{i:05d}.jpg")
+    labels = np.arange(8189)[None] % 102 + 1  # of picture 1, 2, 3, ...
+    loadmat.savemat(tmp_path / "imagelabels.mat", {"labels": labels})
+    asked = [tmp_path / name for name in ("102flowers.tgz", "imagelabels.mat", "flowers.parquet")]
+    subprocess.run([sys.executable, tool, *asked], check=True, capture_output=True)
+
+    train = load_flowers(asked[-1], size=64, split="train")
+    assert tuple(train.class_names) == OXFORD and train.labels.tolist() == [0, 8188 % 102]
+    assert train.images[:, :, 32, 32].tolist() == [list(RED), list(WHITE)]
+    assert load_flowers(asked[-1], split="validation").labels.tolist() == [(validation - 1) % 102]
+    inside = subprocess.run(
+        [sys.executable, tool, *asked[:2], tool.with_name("f.parquet")], capture_output=True
+    )
+    assert inside.returncode == 2 and b"outside the project" in inside.stderr
+
+
+def test_our_split_has_the_counts_that_the_card_names(data_path):
+    split = json.loads((Path(__file__).parents[1] / "configs/oxford102-split.json").read_text())
+    table = pyarrow.parquet.read_table(data_path, columns=["image_id", "split"]).to_pydict()
+    ours = dict(zip(table["image_id"], table["split"], strict=True))
+    assert {i for i, name in ours.items() if name == "validation"} == set(split["validation"])
+    assert not set(ours) & set(split["left out"])
+    assert len(ours) + len(split["left out"]) == 8189
