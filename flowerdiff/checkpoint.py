@@ -45,7 +45,7 @@ def make_net(kind: str, config: dict) -> nn.Module:
         raise ValueError(f"{kind}: {error}") from None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FlowerModel:
     """A trained model, ready to sample from: `model(x_t, t, y)` is eps_hat."""
 

@@ -19,7 +19,7 @@ from flowerdiff import doctor
 from flowerdiff.doctor import GB, Check
 
 SLOW = 12.0  # seconds for one flower; the lessons draw dozens
-REPORT = re.compile(r"\[flowerdiff ([^][]*)\]")
+REPORT = re.compile(r"\[flowerdiff[\s>]+([^][]*)\]")  # a mail may break it, or quote it
 CHECKS: tuple[Callable[[], Check], ...] = (
     doctor.python,
     doctor.torch_works,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+GOES_ON = ("train", "evaluate", "study")  # begun again after a stop, from where they were
 STUDY = Path(__file__).resolve().parents[1] / "configs" / "study.toml"
 
 
@@ -60,7 +61,7 @@ def sample(args: argparse.Namespace) -> int:
     import torch
 
     from flowerdiff.checkpoint import load_model, load_pretrained
-    from flowerdiff.draw import draw
+    from flowerdiff.draw import BATCH, draw
     from flowerdiff.pixels import grid, save_png, to_uint8
     from flowerdiff.processes import processes
 
@@ -68,8 +69,9 @@ def sample(args: argparse.Namespace) -> int:
     model.net.to(processes().device)  # a GPU, if there is one
     label = model.null_label if args.label == "any" else model.label(args.label)
     seeds = list(range(args.seed, args.seed + args.n))
-    labels = torch.full((args.n,), label)
-    images = to_uint8(draw(model, seeds, labels, args.w, args.sampler, args.steps))
+    labels, how = torch.full((args.n,), label), (args.w, args.sampler, args.steps)
+    parts = (slice(i, i + BATCH) for i in range(0, args.n, BATCH))
+    images = torch.cat([to_uint8(draw(model, seeds[p], labels[p], *how)) for p in parts])
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -156,6 +158,12 @@ def _steps(text: str) -> int | None:
     return None if text == "all" else int(text)
 
 
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flowerdiff", description="Diffusion models, on flowers.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -181,9 +189,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--label", default="any", help="a class name or number, or 'any'")
     sub.add_argument("--w", type=float, default=1.0, help="guidance weight; 0 is none (1)")
     sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
-    sub.add_argument("--steps", type=int, default=25, help="sampling steps (25)")
+    sub.add_argument("--steps", type=_steps, default=25, help="sampling steps, or all (25)")
     sub.add_argument("--seed", type=int, default=0, help="of the first image; then one up (0)")
-    sub.add_argument("--n", type=int, default=16, help="number of images (16)")
+    sub.add_argument("--n", type=_count, default=16, help="number of images (16)")
     sub.add_argument("--out", default="samples", help="folder to write to (samples)")
     sub.add_argument("--model", help="a model file; without it, the bundled flowers64")
     sub = command(evaluate)
@@ -228,11 +236,12 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return args.run(args)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"flowerdiff {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped: run the same command to go on from the last checkpoint", file=sys.stderr)
+        again = ": run the same command to go on" if args.command in GOES_ON else ""
+        print(f"\nstopped{again}", file=sys.stderr)
         return 130
 
 

@@ -209,8 +209,13 @@ def _number_classes(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     numbers = {row.label for row in rows if type(row.label) is int and row.label >= 0}
     known = [*sorted(numbers), *sorted(texts)]
     new = {label: k for k, label in enumerate(known)}
-    rows = [replace(row, label=new.get(row.label, row.label)) for row in rows]
-    return rows, [str(label) for label in known]
+    numbered = [
+        replace(row, label=new[row.label])
+        if type(row.label) in (int, str) and row.label in new
+        else row
+        for row in rows
+    ]
+    return numbered, [str(label) for label in known]
 
 
 def _decode(rows: list[Row], names: list[str], source: str, size: int, skip_bad: bool) -> Flowers:

@@ -9,6 +9,8 @@ from flowerdiff.checkpoint import FlowerModel
 from flowerdiff.guidance import guided
 from flowerdiff.sampling import SAMPLERS, noise
 
+BATCH = 30  # images at a time that any laptop's memory holds, guided ones too
+
 
 def draw(
     model: FlowerModel,

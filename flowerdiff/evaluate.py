@@ -27,13 +27,13 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from flowerdiff import store
 from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, FlowerModel, load_model, load_pretrained
 from flowerdiff.data import Flowers, load_flowers
-from flowerdiff.draw import draw
+from flowerdiff.draw import BATCH, draw
 from flowerdiff.metrics import (
     Extractor,
     Features,
@@ -57,7 +57,6 @@ from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
 from flowerdiff.processes import processes
 
-BATCH = 30  # samples at a time, and in each file
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
 IF_USED = {"pyiqa": "pyiqa", "torch_fidelity": "torch-fidelity"}  # their modules and packages
 HOME = Path(__file__).resolve().parents[1]  # of flowerdiff, where no real photograph may lie
@@ -90,8 +89,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     extractor = inception() if asked.features == "inception" else efficientnet_lite0()
     model, digest = _model(asked.model)
     for net in (model.net, extractor.net):
-        if isinstance(net, nn.Module):
-            net.to(processes().device)  # a GPU, if there is one
+        net.to(processes().device)  # a GPU, if there is one
     train, validation = (
         load_flowers(asked.source, size=model.image_size, split=split)
         for split in ("train", "validation")

@@ -30,13 +30,15 @@ def guided(model: Model, w: float, null_label: int) -> Model:
     evaluation; any other w costs two, made as one batch of 2 B.
 
     null_label: what to go away from. Another class in its place is a *negative label*: towards y
-    and away from that class.
+    and away from that class. But with w = -1, y may be None.
     """
 
-    def unconditional(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return model(x_t, t, torch.full_like(y, null_label))
+    def unconditional(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        return model(x_t, t, torch.full_like(t, null_label))
 
-    def both(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
+    def both(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        if y is None:
+            raise ValueError("guidance needs labels y (B,)")
         y_and_null = torch.cat([y, torch.full_like(y, null_label)])
         eps_y, eps_null = model(torch.cat([x_t, x_t]), torch.cat([t, t]), y_and_null).chunk(2)
         return (1 + w) * eps_y - w * eps_null
@@ -78,7 +80,10 @@ def w_from_guidance_scale(scale: float) -> float:
 
 def w_of(eps_hat: Tensor, eps_y: Tensor, eps_null: Tensor) -> float:
     """Which w a guided prediction was made with, whatever its maker calls it: how far eps_hat lies
-    beyond eps_y, in units of the way from eps_null to eps_y. All three of one shape.
+    beyond eps_y, in units of the way from eps_null to eps_y. All three of one shape. Raises
+    ValueError where eps_y and eps_null are the same: no w can be told.
     """
     way = eps_y - eps_null
+    if not way.any():
+        raise ValueError("eps_y and eps_null are the same: any w gives the same prediction")
     return ((eps_hat - eps_y) * way).sum().item() / way.square().sum().item()

@@ -8,7 +8,7 @@ from torch import Tensor
 from flowerdiff.schedule import Model, Schedule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """K round Gaussians in D dimensions; component k is class k, and K is the null label."""
 

@@ -33,8 +33,15 @@ def from_uint8(pixels: Tensor) -> Tensor:
 
 
 def grid(images: Tensor, columns: int | None = None, pad: int = 2) -> Tensor:
-    """Lay uint8 images (N, 3, H, W) out row by row on white -> one uint8 image (3, H', W')."""
+    """Lay uint8 images (N, 3, H, W) out row by row on white -> one uint8 image (3, H', W').
+
+    Raises TypeError for anything but uint8, ValueError for no image.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"grid takes uint8 pixels; got {images.dtype}: use to_uint8 first")
     n, _, height, width = images.shape
+    if n == 0:
+        raise ValueError("grid needs at least one image")
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     sheet = torch.full(

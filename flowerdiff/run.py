@@ -49,6 +49,7 @@ from flowerdiff.training import Progress, TrainConfig, train
 from flowerdiff.unet import CompactUNet
 from flowerdiff.unet.deepen import load_shallower
 
+PREDICTIONS = ("eps", "v", "x0")
 SCHEDULES = {"linear": schedules.linear_schedule, "cosine": schedules.cosine_schedule}
 
 
@@ -76,11 +77,26 @@ def read_run(path: str | Path) -> Run:
         train = fields.get("train", {}).items()
         train = {key: tuple(value) if isinstance(value, list) else value for key, value in train}
         run = Run(**fields | {"train": TrainConfig(**train)})
-        if run.augment not in AUGMENTATIONS:
-            raise TypeError(f"no augment {run.augment!r}: choose from {', '.join(AUGMENTATIONS)}")
+        choices = {
+            "augment": (run.augment, AUGMENTATIONS),
+            "prediction": (run.train.prediction, PREDICTIONS),
+            "schedule": (run.schedule.get("kind", "linear"), SCHEDULES),
+        }
+        for name, (chosen, possible) in choices.items():
+            if chosen not in possible:
+                raise TypeError(f"no {name} {chosen!r}: choose from {', '.join(possible)}")
+        if not isinstance(run.train.ema_decay, tuple) or not run.train.ema_decay:
+            raise TypeError("ema_decay is a list, such as [0.999]")
+        schedule_of(run)
         return run
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise ValueError(f"{path}: {error}".replace("Run.__init__() ", "")) from None
+
+
+def schedule_of(run: Run) -> schedules.Schedule:
+    """The schedule that the file asks for."""
+    arguments = {key: value for key, value in run.schedule.items() if key != "kind"}
+    return SCHEDULES[run.schedule.get("kind", "linear")](**arguments)
 
 
 def sample_grid(model: FlowerModel, n: int = 16) -> torch.Tensor:
@@ -133,7 +149,7 @@ class RunFolder:
 
     def model(self, net: torch.nn.Module, progress: Progress) -> FlowerModel:
         source = self.flowers.source
-        if Path(source).exists():  # of a path only its end: the machine's folders are its own
+        if Path(source).exists():
             source = Path(source).name
         card = {
             "data": f"{source}: {len(self.flowers)} images at {self.run.size} px",
@@ -142,11 +158,16 @@ class RunFolder:
             "hours": round((self.seconds_before + progress.seconds) / 3600, 2),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch "
             f"{torch.__version__}",
-            "started_from": self.run.start_from,
+            "started_from": self.run.start_from and _without_folders(self.run.start_from),
             "made": time.strftime("%Y-%m-%d"),
         }
         names, size = self.flowers.class_names, self.run.size
         return FlowerModel(net, self.schedule, self.run.train.prediction, names, size, card)
+
+
+def _without_folders(path: str) -> str:
+    """Of a path from the root only its end: the machine's folders are its own."""
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def train_run(config: str | Path, **changes) -> Path:
@@ -157,18 +178,31 @@ def train_run(config: str | Path, **changes) -> Path:
     run = replace(read_run(config), **changes)
     flowers = load_flowers(run.source, size=run.size, split=run.split)
     Path(run.out).mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(config, Path(run.out) / "run.toml")
+    kept = Path(run.out) / "run.toml"
+    if Path(config).resolve() != kept.resolve():  # one may go on from the copy itself
+        shutil.copyfile(config, kept)
     return train_flowers(run, flowers)
 
 
 def train_flowers(run: Run, flowers: Flowers) -> Path:
-    """`train_run` on flowers that are loaded already."""
-    fields = dict(run.schedule)
-    schedule = SCHEDULES[fields.pop("kind", "linear")](**fields)
-    fields = {"num_classes": len(flowers.class_names)} | run.net
+    """`train_run` on flowers that are loaded already. Raises ValueError if the net does not suit
+    them, FloatingPointError if the loss is no longer a number.
+    """
+    schedule, classes = schedule_of(run), len(flowers.class_names)
+    fields = {"num_classes": classes} | run.net
+    if fields.get("kind", "CompactUNet") != "CompactUNet":
+        fields.setdefault("T", schedule.T)  # the paper's nets are told t / T
     with torch.random.fork_rng():  # so that two runs of one seed begin with the same weights
         torch.manual_seed(run.train.seed)
         net = make_net(fields.pop("kind", "CompactUNet"), fields)
+    if net.config.num_classes not in (0, classes):
+        raise ValueError(
+            f"[net] num_classes is {net.config.num_classes}, but {flowers.source} has {classes} "
+            "(or 0, for a net that is told no class)"
+        )
+    if run.size % net.multiple_of:
+        kind = type(net).__name__
+        raise ValueError(f"size is {run.size}; {kind} takes multiples of {net.multiple_of}")
     if run.start_from:
         began = load_model(run.start_from).net
         if isinstance(began, CompactUNet) and isinstance(net, CompactUNet):

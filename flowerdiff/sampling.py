@@ -22,7 +22,7 @@ from torch import Tensor
 from flowerdiff.schedule import Model, Schedule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One station of the walk. All images are (B, ...), and always
 

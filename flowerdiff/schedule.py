@@ -19,7 +19,7 @@ from torch import Tensor
 Model = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schedule:
     """`alpha_bar`: float32 (T + 1,), falling from exactly 1 to almost 0.
 
@@ -35,6 +35,8 @@ class Schedule:
             raise ValueError("alpha_bar must have T + 1 >= 2 entries and begin with exactly 1")
         if not (ab.diff() < 0).all() or ab[-1] < 0:
             raise ValueError("alpha_bar must fall at every step and never go below 0")
+        if ab.dtype != torch.float32:  # or the images would no longer be
+            raise ValueError("alpha_bar is float32: work it out in float64, then .float()")
 
     def __repr__(self):
         return f"Schedule(T={self.T}, alpha_bar[T]={self.alpha_bar[-1]:.3g})"
@@ -86,14 +88,14 @@ class Schedule:
 
     def beta(self, t, s=None) -> Tensor:
         """Variance of the noise added between s and t, 1 - alpha_bar_t / alpha_bar_s; s = t - 1
-        unless given. As the sampling variance sigma_t^2, this is the paper's choice.
+        unless given, so t >= 1. As the sampling variance sigma_t^2, this is the paper's choice.
         """
         s = t - 1 if s is None else s
         ab = self.alpha_bar.double()
         return (1 - ab[t] / ab[s]).float()
 
     def beta_tilde(self, t, s=None) -> Tensor:
-        """Variance of x_s when x_t and x0 are both known. Eq. (7); 0 when s = 0."""
+        """Variance of x_s when x_t and x0 are both known, t >= 1. Eq. (7); 0 when s = 0."""
         s = t - 1 if s is None else s
         ab = self.alpha_bar.double()
         return ((1 - ab[s]) / (1 - ab[t]) * (1 - ab[t] / ab[s])).float()

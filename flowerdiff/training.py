@@ -9,17 +9,16 @@ What is random about a training image is settled in `flowerdiff.stream`.
 """
 
 import copy
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flowerdiff import store
+from flowerdiff import resume, store
 from flowerdiff.precision import mixed_precision
 from flowerdiff.processes import new_accelerator
 from flowerdiff.schedule import Schedule
@@ -48,7 +47,7 @@ class TrainConfig:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """The state of a run after one optimizer step."""
 
@@ -111,34 +110,6 @@ def update_ema(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
         ours.copy_(theirs)
 
 
-def _state(step, net, emas, optimizer) -> dict[str, Tensor]:
-    """Everything that a run is made of, by name."""
-    tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
-    for i, ema in enumerate(emas):
-        tensors |= {f"ema{i}.{name}": value for name, value in ema.state_dict().items()}
-    for name, parameter in net.named_parameters():
-        for key, value in optimizer.state[parameter].items():
-            tensors[f"adam.{key}.{name}"] = value
-    return tensors | {"step": torch.tensor(step)}
-
-
-def _restore(tensors, net, emas, optimizer) -> int:
-    """Put a saved `_state` back in place; returns the step it was saved after."""
-    for prefix, module in [("net.", net), *((f"ema{i}.", ema) for i, ema in enumerate(emas))]:
-        module.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
-    for name, parameter in net.named_parameters():
-        # Into tensors laid out like the parameter: the fused optimizer takes that for granted.
-        moments = {
-            key: torch.empty_like(parameter).copy_(tensors[f"adam.{key}.{name}"])
-            for key in ("exp_avg", "exp_avg_sq")
-        }
-        step = tensors[f"adam.step.{name}"].to(parameter.device)
-        optimizer.state[parameter] = {"step": step, **moments}
-    return int(tensors["step"])
-
-
 def train(
     net: nn.Module,
     images: Tensor,
@@ -156,16 +127,17 @@ def train(
     images uint8 (N, 3, H, W), labels long (N,): the training set, in memory.
     augment: (one uint8 image, its random generator) -> uint8 image.
     checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
-    run goes on from it, and ends with the same weights, bit for bit, as if never interrupted.
+    run goes on from it, and ends with the same weights, bit for bit, as if never interrupted (in
+    fp16 up to the scale of the loss, which begins anew).
 
-    Under `torchrun` each process takes its share of every batch: the same loss curve, sooner
-    (`flowerdiff.processes`). Raises ValueError if the batch can't be shared out or the precision is
-    unknown, CheckpointError if the checkpoint is damaged or belongs to another run.
+    Under `torchrun` each process takes its share of every batch: the same loss curve, sooner, but
+    for BatchNorm, which sees one share (`flowerdiff.processes`). Raises ValueError if the batch
+    can't be shared out or the precision is unknown, CheckpointError if the checkpoint is damaged or
+    belongs to another run.
     """
     accelerator = new_accelerator(mixed_precision(config.precision), config.accumulate)
     world, rank = accelerator.num_processes, accelerator.process_index
-    share = config.batch_size // (world * config.accumulate)  # images per forward pass
-    if share * world * config.accumulate != config.batch_size:
+    if config.batch_size % (world * config.accumulate):
         raise ValueError(
             f"a batch of {config.batch_size} can't be shared by {world} processes "
             f"with {config.accumulate} forward passes each"
@@ -175,28 +147,23 @@ def train(
     net.to(accelerator.device, memory_format=torch.channels_last).train()
     emas = tuple(copy.deepcopy(net).eval().requires_grad_(False) for _ in config.ema_decay)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay, fused=True)
-    # What may not change when a run goes on. Its length may: to train for longer is no other run.
-    note = {"train": asdict(replace(config, steps=0, decay=0)), "net": asdict(net.config)}
-    first = 0
+    note, first = resume.note(config, net, schedule, images), 0
     if checkpoint is not None and Path(checkpoint).exists():
         tensors, saved = store.read(checkpoint)
-        # A setting that came into the library after the checkpoint had the value it has by default.
-        saved["train"] = asdict(TrainConfig(steps=0)) | saved.get("train", {})
-        if json.dumps(saved, sort_keys=True) != json.dumps(note, sort_keys=True):
-            raise store.CheckpointError(
-                f"{checkpoint} is from a run with other settings: delete it, or name another file"
-            )
-        first = _restore(tensors, net, emas, optimizer)
+        resume.check_same_run(checkpoint, saved, note, asdict(TrainConfig()))
+        first = resume.restore(tensors, net, emas, optimizer)
     wrapped, prepared = accelerator.prepare(net, optimizer)
 
     def forward_backward(step: int, part: int) -> tuple[Tensor, Tensor]:
         """One forward and backward pass on this process's share; its times and losses (b,)."""
-        begin = step * config.batch_size + (part * world + rank) * share
+        # Every so many places, not so many in a row: the times of a batch are stratified by place,
+        # and BatchNorm must meet all of them in each pass.
+        every, end = world * config.accumulate, (step + 1) * config.batch_size
+        places = range(step * config.batch_size + part * world + rank, end, every)
         x0, y, t, eps = (
             a.to(accelerator.device)
             for a in draw_batch(
-                images, labels, schedule.T, net.config.num_classes, config,
-                range(begin, begin + share), augment,
+                images, labels, schedule.T, net.config.num_classes, config, places, augment,
             )
         )  # fmt: skip
         x_t = schedule.add_noise(x0, t, eps)
@@ -209,6 +176,8 @@ def train(
     begun = time.perf_counter()
     try:
         for step in range(first, config.steps):
+            # accelerate keeps this for all trainings of a process: another may have begun since.
+            accelerator.gradient_accumulation_steps = config.accumulate
             for group in optimizer.param_groups:
                 group["lr"] = lr_at(step, config)
             seen = []
@@ -242,7 +211,7 @@ def train(
             # After the yield: if killed in between, the step is done again, and never skipped.
             if checkpoint is not None and (done % save_every == 0 or done == config.steps):
                 if accelerator.is_main_process:
-                    store.write(checkpoint, _state(done, net, emas, optimizer), note)
+                    store.write(checkpoint, resume.state(done, net, emas, optimizer), note)
                 accelerator.wait_for_everyone()
     finally:
         # accelerate has wrapped net.forward: hand the net back as it came.

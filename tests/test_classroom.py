@@ -109,6 +109,13 @@ def test_lines_are_found_in_mails():
     assert cleo.state == "look" and dora.state == "HELP"
 
 
+@pytest.mark.parametrize("cut", ["\n", "\n> ", " "])
+def test_a_mail_may_break_a_line_at_its_first_blank(cut):
+    whole = "[flowerdiff 0.1.0; python 3.12.4; says ready]"
+    broken = f"Hello,\n> {whole.replace(' ', cut, 1)}\n"
+    assert [(r.state, r.facts) for r in read(broken)] == [("ready", read(whole)[0].facts)]
+
+
 def test_two_with_the_same_words_above_are_two():
     text = "here:\n[flowerdiff 1; says ready]\nhere:\n[flowerdiff 1; says FAIL torch]"
     assert [laptop.state for laptop in read(text)] == ["ready", "HELP"]

@@ -68,6 +68,45 @@ def test_train_then_go_on_then_sample(tmp_path, capsys):
     assert "3 images" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("size = 16", "size = 17"), "size is 17; CompactUNet takes multiples of 4"),
+        (("[net]", "[net]\nnum_classes = 5"), "num_classes is 5, but garden has 18"),
+    ],
+)
+def test_a_net_that_does_not_suit_the_flowers_is_refused(tmp_path, change, message, capsys):
+    config = tmp_path / "run.toml"
+    config.write_text(RUN.format(out=tmp_path / "run", steps=1).replace(*change))
+    assert main(["train", "--config", str(config)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_papers_nets_are_told_the_schedules_T(tmp_path):
+    net = {"kind": "TwoLayerUNet", "width": 8}
+    run = Run(str(tmp_path), "garden", 32, TrainConfig(steps=1), net=net, schedule={"T": 50})
+    flowers = Flowers(*garden(1, 32, 0)[:2], ["a"] * 18, "garden")
+    assert load_model(train_flowers(run, flowers) / "model.safetensors").net.config.T == 50
+
+
+def test_a_run_goes_on_from_its_own_copy_of_the_file(tmp_path):
+    out, config = tmp_path / "run", tmp_path / "run.toml"
+    config.write_text(RUN.format(out=out, steps=1))
+    assert main(["train", "--config", str(config)]) == 0
+    copy = out / "run.toml"
+    copy.write_text(RUN.format(out=out, steps=2))
+    assert main(["train", "--config", str(copy)]) == 0
+    assert load_model(out / "model.safetensors").card["steps"] == 2
+
+
+def test_a_run_that_has_diverged_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+    config = tmp_path / "run.toml"
+    config.write_text(RUN.format(out=tmp_path / "run", steps=1))
+    monkeypatch.setattr("flowerdiff.run.math.isnan", lambda loss: True)
+    assert main(["train", "--config", str(config)]) == 1
+    assert "the loss is NaN at step 1" in capsys.readouterr().err
+
+
 def test_a_run_is_a_function_of_its_config(tmp_path):
     config = tmp_path / "run.toml"
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
@@ -98,6 +137,21 @@ def test_sample_writes_what_the_library_draws(tmp_path):
     assert picture(tmp_path / "grid.png").shape == (64 + 4, 2 * 64 + 6, 3)
 
 
+def test_an_image_is_the_same_in_whichever_batch_it_is_drawn(tmp_path):
+    arguments = ["sample", "--label", "rose", "--w", "0", "--steps", "1"]
+    assert main([*arguments, "--n", "31", "--out", str(tmp_path / "many")]) == 0
+    assert main([*arguments, "--n", "1", "--seed", "30", "--out", str(tmp_path / "one")]) == 0
+    many, one = (picture(tmp_path / name / "00030.png").int() for name in ("many", "one"))
+    assert (many - one).abs().max() <= 1
+    assert picture(tmp_path / "many" / "grid.png").shape[0] > 6 * 64
+
+
+def test_no_image_is_too_few(capsys):
+    with pytest.raises(SystemExit):
+        main(["sample", "--n", "0"])
+    assert "argument --n: at least 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -120,6 +174,10 @@ def test_errors_are_one_line(arguments, message, capsys):
         ("colour = 3", "colour"),
         ("steps = 'many", "run.toml"),
         ("[train]\nrate = 1", "rate"),
+        ('[train]\nprediction = "epsilon"', "no prediction 'epsilon': choose from eps, v, x0"),
+        ("[train]\nema_decay = 0.999", "ema_decay is a list"),
+        ('[schedule]\nkind = "Cosine"', "no schedule 'Cosine': choose from linear, cosine"),
+        ("[schedule]\nbeta = 1", "beta"),
     ],
 )
 def test_a_mistake_in_the_config_is_named(tmp_path, change, message):

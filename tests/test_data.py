@@ -675,6 +675,12 @@ def test_real_flowers(data_path):
     assert (flowers.images[0].permute(1, 2, 0).numpy() == np.asarray(first)).all()
 
 
+def test_a_label_that_is_no_label_stays_to_be_an_error():
+    rows = [Row("a", None, [1, 2]), Row("b", None, "rose")]
+    numbered, names = data._number_classes(rows)
+    assert [row.label for row in numbered] == [[1, 2], 0] and names == ["rose"]
+
+
 # ---- the file that our numbers come from
 
 

@@ -89,6 +89,15 @@ def test_w_can_be_told_from_the_prediction(w):
     assert w_of(guided(Counting(), w, NULL)(X, T, Y), eps_y, eps_null) == pytest.approx(w, abs=1e-5)
 
 
+def test_what_cannot_be_guided_or_told_is_said():
+    model = guided(lambda x_t, t, y: x_t, 1.0, 4)
+    with pytest.raises(ValueError, match="needs labels"):
+        model(torch.zeros(2, 3), torch.ones(2, dtype=torch.long), None)
+    same = torch.ones(2, 3)
+    with pytest.raises(ValueError, match="any w"):
+        w_of(same, same, same)
+
+
 def test_the_recorded_measurements_are_of_the_bundled_model():
     """If this fails, the model is another one: run tools/measure_guidance.py (15 minutes of one
     core) and see whether what lesson 05 says of the numbers is still so.

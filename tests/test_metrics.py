@@ -403,6 +403,14 @@ def test_the_command_measures_and_goes_on(tmp_path, model_file, small, monkeypat
     assert drew == [list(range(30, 50))]  # only the last batch, which was not full
 
 
+def test_of_one_image_of_each_class_there_is_no_diversity(tmp_path, model_file, small):
+    command = ["evaluate", "--model", str(model_file), "--source", "garden", "--steps", "1"]
+    assert main([*command, "--n", "18", "--out", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "scores.json").read_text())
+    names = {row["samples"]["name"] for row in results["scores"]}
+    assert names == {"KID", "FID", "recognition top-1", "recognition top-5"}
+
+
 def test_photographs_stay_out_of_the_project(tmp_path, model_file, small, monkeypatch, capsys):
     photographs = tmp_path / "photographs"
     for split, (n, seed) in data.GARDEN.items():

@@ -306,6 +306,9 @@ def test_a_classroom_has_its_own_mirror(tmp_path, torch_home, small_file, serve,
     elsewhere = replace(small_file, urls=("http://127.0.0.1:9/nobody",))
     weights.FILES["cnn-iqa"] = elsewhere  # small_file puts the old one back
     assert main(["weights", "get", "cnn-iqa", "--mirror", f"{mirror}/"]) == 0
+    small_file.path.unlink()
+    address = mirror.removeprefix("http://")  # as people type it
+    assert main(["weights", "get", "cnn-iqa", "--mirror", address]) == 0
     assert small_file.path.is_file()
 
 

@@ -38,6 +38,10 @@ def test_pixels_are_not_taken_for_floats_nor_floats_for_pixels():
         from_uint8(torch.zeros(3))
     with pytest.raises(TypeError, match="to_uint8 first"):
         png_bytes(torch.zeros(3, 4, 4))
+    with pytest.raises(TypeError, match="to_uint8 first"):
+        grid(torch.zeros(1, 3, 4, 4))
+    with pytest.raises(ValueError, match="at least one"):
+        grid(torch.zeros(0, 3, 4, 4, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -130,6 +130,24 @@ def test_accumulation_is_the_same_run():
         torch.testing.assert_close(a, b, atol=2e-4, rtol=1e-3)
 
 
+def test_each_part_of_a_batch_has_times_from_all_of_them():
+    """Or BatchNorm would be shown little noise in one pass, much in the next."""
+    _, steps = run(TrainConfig(steps=3, batch_size=16, accumulate=4))
+    for progress in steps:
+        for part in progress.t.chunk(4):
+            quarters = (part - 1) * 4 // 100
+            assert sorted(quarters.tolist()) == [0, 1, 2, 3]
+
+
+def test_two_trainings_taken_in_turns_do_not_disturb_each_other():
+    alone = [p.loss for p in run(TrainConfig(steps=4, accumulate=2))[1]]
+    one, other = (
+        train(net, *images(), cosine_schedule(100), TrainConfig(steps=4, accumulate=n))
+        for net, n in ((small_net(), 2), (small_net(), 1))
+    )
+    assert [p.loss for p, _ in zip(one, other, strict=True)] == alone
+
+
 def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(ValueError, match="a batch of 16 can't be shared"):
         run(TrainConfig(steps=1, batch_size=16, accumulate=3))
@@ -299,7 +317,11 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run(TrainConfig(steps=2), path)
     with pytest.raises(CheckpointError, match="other settings"):
         run(TrainConfig(steps=2, lr=1.0), path)
-    _, longer = run(TrainConfig(steps=4), path)  # but to train for longer is allowed
+    with pytest.raises(CheckpointError, match="other settings .alpha_bar."):
+        other = linear_schedule(T=100)
+        list(train(small_net(), *images(), other, TrainConfig(steps=4), checkpoint=path))
+    # But to train for longer is allowed, and to do it in more pieces.
+    _, longer = run(TrainConfig(steps=4, accumulate=2), path)
     assert [p.step for p in longer] == [3, 4]
 
 

@@ -37,6 +37,8 @@ def get(file: WeightFile, mirror: str | None = None, timeout: float = TIMEOUT) -
             file.read()
             return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    if mirror and "://" not in mirror:
+        mirror = f"http://{mirror}"
     urls = [f"{mirror.rstrip('/')}/{file.file}"] if mirror else file.urls
     failures = []
     for url in urls:

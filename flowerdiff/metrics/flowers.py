@@ -60,6 +60,15 @@ def recognition(recogniser: Recogniser, features: Features, labels: Tensor, top:
     return Score(name, hits / n, (interval.low, interval.high), n, n_real, features.extractor)
 
 
+def pairs_in_common(labels: Tensor, others: Tensor) -> bool:
+    """Whether there is a class of which both have two images or more."""
+    mine, theirs = (
+        set((counts > 1).nonzero().flatten().tolist())
+        for counts in (labels.bincount(), others.bincount())
+    )
+    return bool(mine & theirs)
+
+
 def diversity(images: Features, labels: Tensor, real: Features, real_labels: Tensor) -> Score:
     """Mean distance between two images of one class, in units of that of real images: 1 is as real.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -72,7 +71,7 @@ def _in_order(net: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(ours, weights.values(), strict=True))
 
 
-def _inception(output: str) -> Callable[[Tensor], Tensor]:
+def _inception(output: str) -> nn.Module:
     require_extra(["torch_fidelity"])
     state = INCEPTION.read()
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -81,8 +80,15 @@ def _inception(output: str) -> Callable[[Tensor], Tensor]:
     net = FeatureExtractorInceptionV3(
         "inception-v3-compat", [output], feature_extractor_weights_path=our_bytes(state)
     )
+    return _InChunks(net).eval()
 
-    def features(x: Tensor) -> Tensor:  # floats in [-1, 1] (B, 3, H, W) -> (B, D)
-        return torch.cat([net(part)[0] for part in to_uint8(x).split(CHUNK)])
 
-    return features
+class _InChunks(nn.Module):
+    """torch-fidelity's net, for floats in [-1, 1] (B, 3, H, W) -> (B, D), a few at a time."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.net(part)[0] for part in to_uint8(x).split(CHUNK)])

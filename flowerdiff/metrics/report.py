@@ -13,7 +13,7 @@ from torch import Tensor
 from flowerdiff.metrics.copies import CLOSEST, Memorisation, Nearest, picture
 from flowerdiff.metrics.distribution import fid, kid
 from flowerdiff.metrics.features import Measured
-from flowerdiff.metrics.flowers import diversity, recognition, train_recogniser
+from flowerdiff.metrics.flowers import diversity, pairs_in_common, recognition, train_recogniser
 from flowerdiff.metrics.score import Score
 from flowerdiff.pixels import grid
 
@@ -34,6 +34,7 @@ def measure(
     samples: Measured, train: Measured, validation: Measured, by_class: bool = True
 ) -> list[Row]:
     """KID and FID against the training images, recognition and diversity; each beside the floor.
+    Of so few images that no class has two, there is no diversity.
 
     by_class: leave out, if False, what means nothing for samples that no class was asked of.
     """
@@ -52,7 +53,9 @@ def measure(
     for top in (1, 5):
         if top < len(recogniser.classifier.classes_):
             rows.append(Row(*(recognition(recogniser, s.features, s.labels, top) for s in both)))
-    return [*rows, Row(*(diversity(s.features, s.labels, known, train.labels) for s in both))]
+    if all(pairs_in_common(s.labels, train.labels) for s in both):
+        rows.append(Row(*(diversity(s.features, s.labels, known, train.labels) for s in both)))
+    return rows
 
 
 def judge(judges: list[Callable[[Tensor], Score]], samples: Tensor, real: Tensor) -> list[Row]:

@@ -1,5 +1,7 @@
 """A compact net with more blocks, which computes at first what the one it grows from computes."""
 
+from dataclasses import asdict
+
 import torch
 from torch import nn
 
@@ -12,14 +14,17 @@ def load_shallower(net: CompactUNet, shallow: CompactUNet) -> None:
 
     The blocks that `shallow` lacks hand on their input unchanged (their last convolutions are 0, as
     in any new block), so `net` begins where the training of `shallow` ended. After Net2Net, Chen et
-    al. 2015, arXiv:1511.05641. Raises ValueError if a level of `shallow` has more blocks, or none;
-    RuntimeError if the nets differ in anything else.
+    al. 2015, arXiv:1511.05641. Raises ValueError if a level of `shallow` has more blocks, or none,
+    or if the nets differ in anything else.
     """
     old, blocks = shallow.config.blocks, net.config.blocks
     if len(old) != len(blocks) or any(
         a != b and not 0 < a < b for a, b in zip(old, blocks, strict=True)
     ):
         raise ValueError(f"a net with blocks {list(old)} can't be deepened to {list(blocks)}")
+    theirs, ours = asdict(shallow.config), asdict(net.config)
+    if differ := [key for key in ours if key != "blocks" and ours[key] != theirs[key]]:
+        raise ValueError(f"the nets differ in more than blocks: {', '.join(differ)}")
 
     # Which layers are new. Down: the last blocks of a level, and what they keep for the way up is
     # what the old last one keeps. Up: all but a level's first block, which changes the width, and
