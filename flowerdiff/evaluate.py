@@ -88,7 +88,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     judges = judges_named(asked.quality)
     extractor = inception() if asked.features == "inception" else efficientnet_lite0()
     model, digest = _model(asked.model)
-    for net in (model.net, extractor.net):
+    for net in (model.net, extractor):
         net.to(processes().device)  # a GPU, if there is one
     train, validation = (
         load_flowers(asked.source, size=model.image_size, split=split)

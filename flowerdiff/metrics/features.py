@@ -108,9 +108,14 @@ class Extractor:
                 "in its batch: call net.eval() first"
             )
 
+    def to(self, device: torch.device | str) -> None:
+        """Move the net, if it is a module, to where it is to work."""
+        if isinstance(self.net, nn.Module):
+            self.net.to(device)
+
     @property
     def device(self) -> torch.device:
-        """Where the net lies: `extractor.net.to("cuda")` moves it."""
+        """Where the net lies."""
         parameters = self.net.parameters() if isinstance(self.net, nn.Module) else iter(())
         return next((parameter.device for parameter in parameters), torch.device("cpu"))
 

@@ -63,7 +63,7 @@ def make_instruments(
     else:
         features, logits = metrics.efficientnet_lite0(), metrics.efficientnet_lite0_logits()
     for extractor in (features, logits):
-        extractor.net.to(processes().device)
+        extractor.to(processes().device)
     qualities, missing = {}, {}
     for name, make in QUALITIES.items():
         try:
