@@ -25,6 +25,13 @@ class FakeFlowers:
         return self.schedule.eps_from_x0(x_t, t, self.x0[y])
 
 
+class Remembering(FakeFlowers):
+    """Sees a little of x_t in the clean picture: so every step of a walk leaves a trace."""
+
+    def __call__(self, x_t, t, y):
+        return self.schedule.eps_from_x0(x_t, t, 0.6 * self.x0[y] + 0.4 * x_t.clamp(-1, 1))
+
+
 class FragileFlowers(FakeFlowers):
     """Raises when the class `broken` is asked for.
 

@@ -42,6 +42,19 @@ def test_a_jitter_draws_from_its_ranges():
     assert 0.5 <= ratios.min() < 0.52 and 0.88 < ratios.max() <= 0.9
 
 
+def test_a_jitter_changes_in_a_random_order():
+    jitter = augment.Jitter(brightness=(3, 3), contrast=(0.5, 0.5))  # clamped, so the order counts
+    seen = {jitter(IMAGE, np.random.default_rng(seed)).numpy().tobytes() for seed in range(20)}
+    assert len(seen) > 1
+
+
+def test_every_other_picture_is_sharpened():
+    many = [augment.sharpen(IMAGE, np.random.default_rng(seed)) for seed in range(100)]
+    sharper = [image for image in many if not torch.equal(image, IMAGE)]
+    assert 30 < len(sharper) < 70
+    assert all(torch.equal(image, augment.sharpness(IMAGE, 1.5)) for image in sharper)
+
+
 def test_the_published_one_makes_every_image_black():
     for seed in range(50):
         assert augment.as_published(FLOWER, np.random.default_rng(seed)).eq(0).all()

@@ -13,9 +13,10 @@ from flowerdiff.checkpoint import load_model, load_pretrained
 from flowerdiff.cli import main
 from flowerdiff.data import Flowers
 from flowerdiff.garden import garden
+from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
 from flowerdiff.run import Run, read_run, train_flowers
-from flowerdiff.sampling import ddim, noise
+from flowerdiff.sampling import SAMPLERS, noise
 from flowerdiff.training import TrainConfig
 
 RUN = """
@@ -50,12 +51,16 @@ def test_train_then_go_on_then_sample(tmp_path, capsys):
     config = tmp_path / "run.toml"
     config.write_text(RUN.format(out=out, steps=5))
     assert main(["train", "--config", str(config)]) == 0
+    # A run that took long, and one line more than its checkpoint: that step will be done again.
+    log = out / "log.jsonl"
+    row = json.loads(log.read_text()) | {"seconds": 100.0, "cpu_seconds": 200.0}
+    log.write_text("".join(json.dumps(r) + "\n" for r in (row, row | {"step": 7})))
     config.write_text(RUN.format(out=out, steps=8))
     assert main(["train", "--config", str(config)]) == 0
 
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [5, 8]
-    assert rows[1]["seconds"] > rows[0]["seconds"]
+    assert rows[1]["seconds"] >= 100 and rows[1]["cpu_seconds"] >= 200
     assert (out / "samples" / "0000008.png").exists()
     model = load_model(out / "model.safetensors")
     assert model.card["images_seen"] == 32
@@ -121,19 +126,24 @@ def test_a_run_is_a_function_of_its_config(tmp_path):
     assert any((one[key] - other[key]).abs().max() > 0.01 for key in one)
 
 
-def test_sample_writes_what_the_library_draws(tmp_path):
-    arguments = ["--label", "sunflower", "--w", "0", "--steps", "2", "--seed", "7", "--n", "2"]
+@pytest.mark.parametrize(("sampler", "w"), [("ddim", 0.0), ("ddpm", 2.0)])
+def test_sample_writes_what_the_library_draws(tmp_path, sampler, w):
+    arguments = ["--label", "sunflower", "--w", str(w), "--sampler", sampler, "--steps", "2"]
+    arguments += ["--seed", "7", "--n", "2"]
     assert main(["sample", *arguments, "--out", str(tmp_path)]) == 0
     model = load_pretrained()
     x_T = noise([7, 8], model.schedule.T)
     y = torch.full((2,), model.label("sunflower"))
+    own = {"seeds": [7, 8]} if sampler == "ddpm" else {}
     with torch.inference_mode():
-        *_, last = ddim(model, model.schedule, x_T, y, steps=2, clip_x0=1.0)
+        *_, last = SAMPLERS[sampler](
+            guided(model, w, model.null_label), model.schedule, x_T, y, steps=2, clip_x0=1.0, **own
+        )
     expected = to_uint8(last.x_t)[1].permute(1, 2, 0)
     assert (picture(tmp_path / "00008.png").int() - expected.int()).abs().max() <= 1
     again = json.loads((tmp_path / "samples.json").read_text())
     assert again["seeds"] == [7, 8]
-    assert (again["label"], again["sampler"], again["steps"]) == ("sunflower", "ddim", 2)
+    assert (again["label"], again["sampler"], again["steps"]) == ("sunflower", sampler, 2)
     assert picture(tmp_path / "grid.png").shape == (64 + 4, 2 * 64 + 6, 3)
 
 
@@ -215,11 +225,14 @@ def test_weights_of_a_net_of_another_shape_are_refused(tmp_path):
     assert main(["train", "--config", str(config)]) == 1
     # More blocks than there are weights for: these begin as identities.
     for folder in "cd":
-        config.write_text(start + text.replace("/a", f"/{folder}").replace("[1, 1]", "[1, 2]"))
+        deeper = text.replace("/a", f"/{folder}").replace("[1, 1]", "[1, 2]")
+        config.write_text(start + deeper + "lr = 0.0\n")
         assert main(["train", "--config", str(config)]) == 0
     deep, again = (load_model(tmp_path / f"{folder}/model.safetensors").net for folder in "cd")
     assert deep.config.blocks == (1, 2)
     torch.testing.assert_close(deep.state_dict(), again.state_dict())  # new weights of one seed
+    began = load_model(tmp_path / "a/model.safetensors").net
+    torch.testing.assert_close(deep.stem.state_dict(), began.stem.state_dict())
 
 
 @pytest.mark.parametrize("user, refused", [(0, True), (1000, False)])

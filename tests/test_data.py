@@ -8,7 +8,9 @@ import struct
 import subprocess
 import sys
 import tarfile
+import threading
 import zlib
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import datasets
@@ -552,8 +554,13 @@ def test_hub_reachable_says_no_without_waiting(monkeypatch, tmp_path):
     constants = oxford.constants
     monkeypatch.setattr(constants, "ENDPOINT", "http://flowerdiff.invalid")  # never a real name
     assert not hub_reachable(timeout=2)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert not hub_reachable(timeout=2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        assert hub_reachable(timeout=2)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert not hub_reachable(timeout=2)
+        server.shutdown()
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(DataError, match="HF_HUB_OFFLINE is set"):
         load_flowers("hub")

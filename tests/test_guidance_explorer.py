@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fake_flowers import FakeFlowers
+from fake_flowers import Remembering
 
 pytest.importorskip("anywidget", reason="the widgets come with flowerdiff[notebooks]")
 
@@ -14,14 +14,6 @@ from flowerdiff.pixels import to_uint8
 from flowerdiff.sampling import SAMPLERS, ddim, dpm_solver_pp, noise
 from flowerdiff.widgets import guidance_explorer
 from flowerdiff.widgets.guidance_explorer import SEEDS, WEIGHTS
-
-
-class Remembering(FakeFlowers):
-    """Sees a little of x_t in the clean picture: so every step of a walk leaves a trace."""
-
-    def __call__(self, x_t, t, y):
-        return self.schedule.eps_from_x0(x_t, t, 0.6 * self.x0[y] + 0.4 * x_t.clamp(-1, 1))
-
 
 MODEL = Remembering(image_size=16)
 NULL = MODEL.null_label

@@ -52,10 +52,11 @@ def test_the_users_choice_comes_first(machine):
 
 
 def test_find_installs_nothing(machine):
-    machine.program("python", f"#!/bin/sh\necho {machine.bin}/own")
-    machine.program("apt-get", "#!/bin/sh\ntouch called")
+    called = machine.bin / "called"
+    machine.program("apt-get", f"#!/bin/sh\n: > {called}")
+    machine.program("python", f'#!/bin/sh\nif [ "$1" = -m ]; then : > {called}; fi')
     looked = machine.run("--find")
-    assert (looked.returncode, looked.stdout) == (1, "")
+    assert (looked.returncode, looked.stdout) == (1, "") and not called.exists()
 
 
 def test_installs_playwrights_own(machine):

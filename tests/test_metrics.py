@@ -34,11 +34,13 @@ from flowerdiff.metrics import (
     fid,
     kid,
     memorisation,
+    nearest_pairs,
     recognition,
     require_extra,
     train_recogniser,
     weights,
 )
+from flowerdiff.metrics.report import copies_found
 from flowerdiff.mixture import Mixture
 from flowerdiff.pixels import from_uint8, save_png
 from flowerdiff.schedule import cosine_schedule
@@ -292,6 +294,13 @@ def test_memorisation_finds_planted_copies_and_mirrored_ones():
     assert found.samples.index[[10, 11]].tolist() == [40, 77]
     assert found.samples.mirrored[[10, 11]].tolist() == [False, True]
     assert "2 of 38 samples are a training image" in repr(found)
+    sheet = nearest_pairs(found, samples, train, validation)
+    windows = sheet.unfold(1, 64, 1).unfold(2, 64, 1)[:, :, :, ::2, ::2]  # each enlarged twice
+    for image in (train[40], train[77].flip(-1)):
+        assert windows.eq(image[:, None, None]).flatten(3).all(3).all(0).any()
+    told = copies_found(found)
+    near = [pair["distance"] for pair in told["closest"]]
+    assert near == sorted(near) and told["threshold"] == pytest.approx(found.threshold, abs=1e-4)
     with pytest.raises(ValueError, match="no yardstick"):
         memorisation(measured(samples), *args[:2], measured(train[:4]))
 
@@ -401,6 +410,29 @@ def test_the_command_measures_and_goes_on(tmp_path, model_file, small, monkeypat
     with pytest.raises(ZeroDivisionError):
         main([*command, "50"])
     assert drew == [list(range(30, 50))]  # only the last batch, which was not full
+
+
+def test_samples_drawn_in_another_way_are_drawn_anew(tmp_path, model_file, monkeypatch):
+    drew = []
+
+    def draw(model, seeds, labels, *how):
+        drew.append((list(seeds), labels.tolist(), *how))
+        return torch.zeros(len(seeds), 3, 16, 16)
+
+    def again(asked, digest="hash"):
+        drew.clear()
+        evaluate.draw_all(evaluate.load_model(model_file), asked, digest, tiny(4), tmp_path)
+        return list(drew)
+
+    monkeypatch.setattr(evaluate, "draw", draw)
+    asked = evaluate.Evaluation("a", "b", n=40, w=2.5, sampler="ddpm", steps=None)
+    seeds, labels = list(range(40)), [seed % 18 for seed in range(40)]
+    batches = [slice(0, 30), slice(30, 40)]
+    assert again(asked) == [(seeds[b], labels[b], 2.5, "ddpm", None) for b in batches]
+    assert again(asked) == []
+    for change in ({"w": 0.0}, {"sampler": "ddim"}, {"steps": 3}):
+        assert len(again(replace(asked, **change))) == 2
+    assert len(again(replace(asked, steps=3), "another hash")) == 2
 
 
 def test_of_one_image_of_each_class_there_is_no_diversity(tmp_path, model_file, small):

@@ -59,6 +59,25 @@ def picture(size=192, n=1, seed=0):
     return ((x - x.amin()) / (x.amax() - x.amin()) * 255).round().to(torch.uint8)
 
 
+# --- what is done around any of them ---
+
+
+def test_flat_images_are_left_out_where_a_score_cannot_take_them():
+    by_hand = Quality("brightness", "by hand", lambda x: x.mean(), 8, takes_flat=False)
+    images = picture(32, n=4)
+    images[1] = 7
+    with pytest.warns(UserWarning, match="1 of 4 images are flat"):
+        score = by_hand(images)
+    mean = images[[0, 2, 3]].double().mean().item() / 255
+    assert score.n == 3 and score.value == pytest.approx(mean)
+
+
+def test_small_images_are_enlarged_where_a_score_needs_it():
+    width = Quality("width", "by hand", lambda x: torch.tensor(float(x.shape[-1])), 64, size=64)
+    with pytest.warns(UserWarning, match="needs 64 pixels, and these images have 32"):
+        assert width.each(picture(32)).tolist() == [64]
+
+
 # --- what pyiqa says ---
 
 # The five images of TID2013 that pyiqa calibrates itself on, distorted, and what the authors'

@@ -217,3 +217,20 @@ def test_without_a_browser_a_film_is_a_strip_without_the_plots():
     plots_only = histogram_player({"p": {"": torch.zeros(2, 5)}}, ["t = 0", "t = 1"])
     sheet, alt = plots_only.still()
     assert sheet.shape[1] > 300 and "p (histogram)" in alt
+
+
+@pytest.mark.parametrize(
+    ("limits", "ticks"),
+    [
+        ((0.03, 0.09), ["0.03", "0.04", "0.05", "0.06", "0.08"]),
+        ((1e-3, 0.5), ["0.001", "0.01", "0.1"]),
+        ((0.8, 40), ["1", "3", "10", "30"]),
+    ],
+)
+def test_a_short_logarithmic_axis_has_numbers_that_can_be_read(limits, ticks):
+    _, axes = plots.panel(200)
+    axes.set_ylim(*limits)
+    plots.logarithmic(axes)
+    assert axes.get_yscale() == "log"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ticks
+    assert not len(axes.get_yticks(minor=True))

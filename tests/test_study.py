@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from PIL import Image
 
 from flowerdiff import cli, study
 from flowerdiff.checkpoint import make_net
@@ -333,6 +335,11 @@ def test_two_processes_of_one_worker_draw_the_same_images(tiny, tmp_path):
     assert "2 x" in two["machine"] and "2 x" not in one["machine"]
     assert two["training"]["loss"] == pytest.approx(one["training"]["loss"], rel=1e-3)
     assert two["more"]["KID"]["value"] == pytest.approx(one["more"]["KID"]["value"], rel=1e-2)
+    sheets = [
+        torch.from_numpy(np.array(Image.open(out / name / "three-layer-conditional-0/samples.png")))
+        for name in ("one", "two")
+    ]
+    assert (sheets[0].float() - sheets[1].float()).abs().mean() < 1  # each with its own label
 
 
 # What it costs

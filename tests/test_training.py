@@ -78,6 +78,31 @@ def test_every_prediction_trains(prediction):
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:5])
 
 
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
+def test_the_loss_is_that_of_the_prediction(prediction):
+    schedule = cosine_schedule(100)
+    config = TrainConfig(steps=1, batch_size=8, prediction=prediction)
+    x0, y, t, eps = draw_batch(*images(), 100, 4, config, range(8), random_flip)
+    target = {"eps": eps, "v": schedule.v_from(x0, t, eps), "x0": x0}[prediction]
+    with torch.no_grad():
+        out = small_net().train()(schedule.add_noise(x0, t, eps), t, y)
+    _, (progress,) = run(config)
+    expected = (out - target).square().flatten(1).mean(1)
+    torch.testing.assert_close(progress.losses, expected)
+
+
+def test_weight_clip_and_decay_reach_the_step(monkeypatch):
+    before, one = small_net().state_dict(), {"steps": 1, "warmup": 0}
+    exactly = {"rtol": 0, "atol": 0}
+    net, _ = run(TrainConfig(**one, grad_clip=0.0))
+    torch.testing.assert_close(net.state_dict(), before, **exactly)
+    net, _ = run(TrainConfig(**one, grad_clip=0.0, weight_decay=0.5, lr=0.1))
+    torch.testing.assert_close(net.state_dict(), {k: 0.95 * v for k, v in before.items()})
+    monkeypatch.setattr("flowerdiff.training.loss_weight", lambda s, t, *_: torch.zeros(len(t)))
+    net, _ = run(TrainConfig(**one))
+    torch.testing.assert_close(net.state_dict(), before, **exactly)
+
+
 def test_progress_says_where_the_run_is():
     _, progress = run(TrainConfig(steps=6, batch_size=8, warmup=3, lr=1e-3))
     assert [p.step for p in progress] == [1, 2, 3, 4, 5, 6]
@@ -124,10 +149,9 @@ def test_an_unknown_precision_is_named_before_anything_is_trained():
 
 def test_accumulation_is_the_same_run():
     """Two passes of 8 are one of 16, up to rounding."""
-    whole, _ = run(TrainConfig(steps=5, batch_size=16, lr=1e-3))
-    parts, _ = run(TrainConfig(steps=5, batch_size=16, lr=1e-3, accumulate=2))
-    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=2e-4, rtol=1e-3)
+    settings = {"steps": 5, "batch_size": 16, "lr": 1e-3, "warmup": 0}
+    whole, parts = (run(TrainConfig(**settings, accumulate=n))[1] for n in (1, 2))
+    assert [p.loss for p in parts] == pytest.approx([p.loss for p in whole], rel=1e-5)
 
 
 def test_each_part_of_a_batch_has_times_from_all_of_them():
@@ -176,6 +200,9 @@ def test_learning_rate_rises_holds_and_falls():
     assert rates[9:81] == [1.0] * 72
     assert rates[90] == pytest.approx(0.5)
     assert rates[99] == pytest.approx(0.05)
+    stairs = replace(config, warmup=0, decay=100, stair=10)  # as the paper's, once an epoch
+    rates = [lr_at(step, stairs) for step in range(100)]
+    assert rates == pytest.approx([1 - step // 10 / 10 for step in range(100)])
 
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "x0"])

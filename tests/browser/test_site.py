@@ -249,9 +249,11 @@ def test_dark_is_dark_and_stays(visit, screenshots):
     page = visit("notation.html", color_scheme="light")
     background = "getComputedStyle(document.body).backgroundColor"
     bright = page.evaluate(background)
+    theme = page.evaluate("document.body.dataset.theme")
     page.locator(".theme-toggle:visible").first.click()  # auto, then light or dark
     page.locator(".theme-toggle:visible").first.click()
     chosen = page.evaluate("document.body.dataset.theme")
+    assert chosen in ("light", "dark") and chosen != theme
     page.reload()
     assert page.evaluate("document.body.dataset.theme") == chosen
     page.emulate_media(color_scheme="dark")
