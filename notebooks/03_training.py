@@ -477,7 +477,7 @@ print(f"loss at t = 800, knowing everything: {0.9 * with_label + 0.1 * without:.
 #
 # > **Predict.** From which $t$ down does one who knows them by heart make next to no mistake?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 one = from_uint8(images)
 known, species = torch.cat([one, one.flip(3)]), torch.arange(4).repeat_interleave(60).repeat(2)
 
