@@ -61,7 +61,7 @@ def sample(args: argparse.Namespace) -> int:
     import torch
 
     from flowerdiff.checkpoint import load_model, load_pretrained
-    from flowerdiff.draw import BATCH, draw
+    from flowerdiff.draw import draw
     from flowerdiff.pixels import grid, save_png, to_uint8
     from flowerdiff.processes import processes
 
@@ -69,9 +69,8 @@ def sample(args: argparse.Namespace) -> int:
     model.net.to(processes().device)  # a GPU, if there is one
     label = model.null_label if args.label == "any" else model.label(args.label)
     seeds = list(range(args.seed, args.seed + args.n))
-    labels, how = torch.full((args.n,), label), (args.w, args.sampler, args.steps)
-    parts = (slice(i, i + BATCH) for i in range(0, args.n, BATCH))
-    images = torch.cat([to_uint8(draw(model, seeds[p], labels[p], *how)) for p in parts])
+    labels = torch.full((args.n,), label)
+    images = to_uint8(draw(model, seeds, labels, args.w, args.sampler, args.steps))
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)

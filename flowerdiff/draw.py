@@ -23,15 +23,20 @@ def draw(
 ) -> Tensor:
     """One image per seed and label (B,): floats (B, 3, S, S) on the CPU, near [-1, 1].
 
-    The net is asked where it lies: `model.net.to("cuda")` draws on a GPU, with the same noise.
+    `BATCH` of them at a time. The net is asked where it lies: `model.net.to("cuda")` draws on a GPU,
+    with the same noise.
     w: guidance weight, -1 for no class. sampler: one of SAMPLERS. steps, clip_x0: as for those.
     """
     device = next(model.net.parameters()).device
-    x_T = noise(seeds, model.schedule.T, (3, model.image_size, model.image_size)).to(device)
-    own_noise = {"seeds": seeds} if sampler == "ddpm" else {}
-    with torch.inference_mode():
-        *_, last = SAMPLERS[sampler](
-            guided(model, w, model.null_label), model.schedule, x_T, labels.to(device),
-            steps=steps, clip_x0=clip_x0, **own_noise,
-        )  # fmt: skip
-    return last.x_t.cpu()
+    eps_model, shape = guided(model, w, model.null_label), (3, model.image_size, model.image_size)
+    drawn = []
+    for i in range(0, len(seeds), BATCH):
+        own, y = seeds[i : i + BATCH], labels[i : i + BATCH].to(device)
+        x_T = noise(own, model.schedule.T, shape).to(device)
+        own_noise = {"seeds": own} if sampler == "ddpm" else {}
+        with torch.inference_mode():
+            *_, last = SAMPLERS[sampler](
+                eps_model, model.schedule, x_T, y, steps=steps, clip_x0=clip_x0, **own_noise
+            )
+        drawn.append(last.x_t.cpu())
+    return torch.cat(drawn)

@@ -149,7 +149,7 @@ class RunFolder:
 
     def model(self, net: torch.nn.Module, progress: Progress) -> FlowerModel:
         source = self.flowers.source
-        if Path(source).exists():
+        if Path(source).exists():  # of a path only its end: the machine's folders are its own
             source = Path(source).name
         card = {
             "data": f"{source}: {len(self.flowers)} images at {self.run.size} px",

@@ -120,17 +120,6 @@ def guidance_table(measured: dict) -> str:
     return table(head, rows, measured, ("model", "n", "sampler", "steps", "features", "command"))
 
 
-def steps_table(measured: dict) -> str:
-    """The walks of few steps first."""
-    rows = [
-        [s["steps"] or "all", s["walk"], f"{s['cpu_seconds_per_image']:.2f}", *scored(s)]
-        for s in measured["settings"]
-    ]
-    rows.append(["", "photographs", "", *scored(measured["real"])])
-    head = ["steps", "walk", "CPU s", "recognition", "diversity", "KID", "saturation"]
-    return table(head, rows, measured, ("model", "n", "w", "features", "command", "machine"))
-
-
 def interval(value: float, low: float, high: float) -> str:
     return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 

@@ -21,16 +21,12 @@ class MissingExtra(RuntimeError):
     """The packages of an optional extra are not installed. Says how to install them."""
 
 
-def how_to_install(extra: str) -> str:
-    """What gets the packages of an optional extra: flowerdiff is on no package index."""
-    return f"in flowerdiff's folder, pip install -e '.[{extra}]'"
-
-
 def require_extra(names: Iterable[str] = EXTRA, extra: str = "metrics", note: str = "") -> None:
     """Raises MissingExtra at once, before any slow import, if a package is not there."""
     missing = [name for name in names if util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"this needs {', '.join(missing)}: {how_to_install(extra)}{note}")
+        how = f"in flowerdiff's folder, pip install -e '.[{extra}]'"  # it is on no package index
+        raise MissingExtra(f"this needs {', '.join(missing)}: {how}{note}")
 
 
 def check_pixels(images: Tensor) -> Tensor:
