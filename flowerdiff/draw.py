@@ -23,8 +23,8 @@ def draw(
 ) -> Tensor:
     """One image per seed and label (B,): floats (B, 3, S, S) on the CPU, near [-1, 1].
 
-    `BATCH` of them at a time. The net is asked where it lies: `model.net.to("cuda")` draws on a GPU,
-    with the same noise.
+    `BATCH` of them at a time. The net is asked where it lies: `model.net.to("cuda")` draws on a
+    GPU, with the same noise.
     w: guidance weight, -1 for no class. sampler: one of SAMPLERS. steps, clip_x0: as for those.
     """
     device = next(model.net.parameters()).device
