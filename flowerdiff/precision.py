@@ -9,27 +9,27 @@ FAST_ON = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 PRECISIONS = ("no", "bf16", "fp16", "auto")
 
 
-def bf16_is_fast() -> bool:
-    """Whether the GPU, or without one the processor, computes in bfloat16 itself. A processor that
-    does not imitates it, in ten times the time of float32.
+def bf16_is_fast(device: torch.device) -> bool:
+    """Whether this GPU, or else the processor, computes in bfloat16 itself. A processor that does
+    not imitates it, in ten times the time of float32.
     """
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # Old releases of torch have no such functions; then float32 is what surely works.
     return any(getattr(torch.cpu, name, bool)() for name in FAST_ON)
 
 
-def mixed_precision(asked: str) -> str:
+def mixed_precision(asked: str, device: torch.device) -> str:
     """accelerate's `mixed_precision`: "no" (float32), "bf16" or "fp16". "auto" is bf16 if it is
-    fast here, else "no".
+    fast on `device`, else "no".
 
     Warns of bf16 where it is slow; ValueError for anything else.
     """
     if asked not in PRECISIONS:
         raise ValueError(f"no precision {asked!r}: choose from {', '.join(PRECISIONS)}")
     if asked == "auto":
-        return "bf16" if bf16_is_fast() else "no"
-    if asked == "bf16" and not bf16_is_fast():
+        return "bf16" if bf16_is_fast(device) else "no"
+    if asked == "bf16" and not bf16_is_fast(device):
         warnings.warn(
             'this machine imitates bf16, which takes some ten times as long as float32: say "auto"',
             stacklevel=3,

@@ -25,11 +25,20 @@ def cpu_seconds() -> float:
     return time.process_time() * processes().num_processes
 
 
-def new_accelerator(precision: str, accumulate: int) -> Accelerator:
-    """accelerate's part in one training: it wraps the net and the optimizer.
+def new_accelerator(device: torch.device, precision: str, accumulate: int) -> Accelerator:
+    """accelerate's part in one training: it wraps the net and the optimizer, and moves neither.
 
-    precision: "no", "bf16" or "fp16". accumulate: forward passes per optimizer step.
+    device: where the net lies. precision: "no", "bf16" or "fp16". accumulate: forward passes per
+    optimizer step.
     """
     AcceleratorState._reset_state()  # or a notebook could not train twice, with another precision
-    processes()  # the Accelerator takes over what is found here
-    return Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate)
+    state = processes()  # of which the Accelerator takes over a copy
+    best, state.device = state.device, device
+    try:
+        return Accelerator(
+            device_placement=False,
+            mixed_precision=precision,
+            gradient_accumulation_steps=accumulate,
+        )
+    finally:
+        state.device = best

@@ -209,6 +209,7 @@ def train_flowers(run: Run, flowers: Flowers) -> Path:
             load_shallower(net, began)
         else:
             net.load_state_dict(began.state_dict())
+    net.to(processes().device)  # a GPU, if there is one
 
     folder = RunFolder(run, flowers, schedule)
     training = train(

@@ -124,6 +124,7 @@ def train(
     """Train `net` in place and yield a `Progress` after every optimizer step.
 
     net: as in `flowerdiff.unet`: called net(x_t, t, y), its `config` a dataclass with num_classes.
+    It is trained where it lies: `net.to("cuda")` first, to train on a GPU.
     images uint8 (N, 3, H, W), labels long (N,): the training set, in memory.
     augment: (one uint8 image, its random generator) -> uint8 image.
     checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
@@ -135,7 +136,9 @@ def train(
     can't be shared out or the precision is unknown, CheckpointError if the checkpoint is damaged or
     belongs to another run.
     """
-    accelerator = new_accelerator(mixed_precision(config.precision), config.accumulate)
+    device = next(net.parameters()).device
+    precision = mixed_precision(config.precision, device)
+    accelerator = new_accelerator(device, precision, config.accumulate)
     world, rank = accelerator.num_processes, accelerator.process_index
     if config.batch_size % (world * config.accumulate):
         raise ValueError(
@@ -144,7 +147,7 @@ def train(
         )
 
     # channels_last is the layout that convolutions are fast in, on CPUs and on GPUs.
-    net.to(accelerator.device, memory_format=torch.channels_last).train()
+    net.to(memory_format=torch.channels_last).train()
     emas = tuple(copy.deepcopy(net).eval().requires_grad_(False) for _ in config.ema_decay)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay, fused=True)
     note, first = resume.note(config, net, schedule, images), 0
@@ -161,7 +164,7 @@ def train(
         every, end = world * config.accumulate, (step + 1) * config.batch_size
         places = range(step * config.batch_size + part * world + rank, end, every)
         x0, y, t, eps = (
-            a.to(accelerator.device)
+            a.to(device)
             for a in draw_batch(
                 images, labels, schedule.T, net.config.num_classes, config, places, augment,
             )

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from flowerdiff import precision, store
+from flowerdiff.processes import processes
 from flowerdiff.sampling import ddim, noise
 from flowerdiff.schedule import cosine_schedule, eps_model, linear_schedule
 from flowerdiff.store import CheckpointError
@@ -24,6 +25,7 @@ from flowerdiff.stream import draw_batch, draw_time, random_flip
 from flowerdiff.training import TrainConfig, loss_weight, lr_at, train, update_ema
 from flowerdiff.unet import CompactConfig, CompactUNet
 
+CPU = torch.device("cpu")
 SMALL = CompactConfig(num_classes=4, channels=(32, 64), blocks=(1, 1), embedding=32)
 
 
@@ -123,23 +125,36 @@ def test_net_comes_back_unwrapped():
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_precision_auto_is_bf16_where_that_is_fast(fast, monkeypatch):
-    monkeypatch.setattr(precision, "bf16_is_fast", lambda: fast)
-    assert precision.mixed_precision("auto") == ("bf16" if fast else "no")
-    assert precision.mixed_precision("no") == "no"
+    monkeypatch.setattr(precision, "bf16_is_fast", lambda device: fast)
+    assert precision.mixed_precision("auto", CPU) == ("bf16" if fast else "no")
+    assert precision.mixed_precision("no", CPU) == "no"
     with nullcontext() if fast else pytest.warns(UserWarning, match='say "auto"'):
-        assert precision.mixed_precision("bf16") == "bf16"
+        assert precision.mixed_precision("bf16", CPU) == "bf16"
 
 
 def test_what_is_fast_here_is_what_the_processor_says(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for name in precision.FAST_ON:
         monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
-    assert not precision.bf16_is_fast()
+    assert not precision.bf16_is_fast(CPU)
     monkeypatch.setattr(torch.cpu, precision.FAST_ON[1], lambda: True)
-    assert precision.bf16_is_fast()
+    assert precision.bf16_is_fast(CPU)
     for name in precision.FAST_ON:  # an old release of torch
         monkeypatch.delattr(torch.cpu, name)
-    assert not precision.bf16_is_fast()
+    assert not precision.bf16_is_fast(CPU)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert precision.bf16_is_fast(torch.device("cuda"))
+
+
+def test_a_net_is_trained_where_it_lies(monkeypatch):
+    """The lessons draw from the net that they train, with noise on the CPU: on a laptop with a GPU
+    (here one without memory, so that to use it is an error) the net must stay where it was.
+    """
+    gpu = torch.device("meta")
+    monkeypatch.setattr(processes(), "device", gpu)
+    net, progress = run(TrainConfig(steps=2, batch_size=4))
+    assert {p.device for p in [*net.parameters(), *progress[-1].ema.parameters()]} == {CPU}
+    assert progress[-1].loss < 3
+    assert processes().device == gpu  # what is asked for the best device still hears of it
 
 
 def test_an_unknown_precision_is_named_before_anything_is_trained():
@@ -290,7 +305,8 @@ from flowerdiff.schedule import cosine_schedule
 from flowerdiff.training import TrainConfig, train
 config = TrainConfig(steps={steps}, batch_size=8, lr=1e-3, warmup=5, ema_decay=(0.9, 0.99))
 data = images()
-for p in train(small_net(), *data, cosine_schedule(100), config, checkpoint={path!r}, save_every=5):
+net = small_net().to(processes().device)
+for p in train(net, *data, cosine_schedule(100), config, checkpoint={path!r}, save_every=5):
     if processes().is_main_process:
         print(processes().num_processes, repr(p.loss), flush=True)
 """

@@ -129,7 +129,7 @@ def _measure(run: Run, batch: int, classes: int) -> dict[str, float]:
     """Seconds for an image, and the process's peak memory in GB, of a few steps of training."""
     torch.manual_seed(0)
     fields = {"num_classes": classes} | run.net
-    net = make_net(fields.pop("kind"), fields)
+    net = make_net(fields.pop("kind"), fields).to(processes().device)
     fields = dict(run.schedule)
     schedule = SCHEDULES[fields.pop("kind")](**fields)
     images = torch.randint(256, (max(batch, 2), 3, run.size, run.size), dtype=torch.uint8)
