@@ -116,7 +116,9 @@ def as_intended(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def as_published(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Flip, the four jitters of the paper's code, and sharpen: black, whatever the image was."""
+    """Flip, the four jitters of the paper's code, and sharpen (there it comes first): black,
+    whatever the image was.
+    """
     return _augmented(image, rng, *PUBLISHED, sharpen)
 
 

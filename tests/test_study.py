@@ -196,11 +196,11 @@ def test_floats_wrap_around_as_they_did():
     assert torch.equal(audit.wrapped(inside), (inside * 255).byte())
 
 
-def test_ten_inception_scores_of_a_few_images_each():
-    """53 images that are surely of 53 classes: the score is 53, and the published one 5.3."""
+def test_nine_inception_scores_of_a_few_images_each():
+    """53 images that are surely of 53 classes: the score is 53, and the published one 5.9."""
     logits = Features(100 * torch.eye(53, 60), "sure", logits=True)
-    parts = [5] * 7 + [6] * 3
-    assert audit.is_as_published(logits) == pytest.approx(sum(parts) / 10, abs=0.01)
+    parts = [6] * 8 + [5]  # torchmetrics cuts with Tensor.chunk: ten are asked for, nine come
+    assert audit.is_as_published(logits) == pytest.approx(sum(parts) / 9, abs=0.01)
     with pytest.warns(UserWarning, match="60 classes from 53"):
         assert inception_score(logits).value == pytest.approx(53, rel=1e-3)
 

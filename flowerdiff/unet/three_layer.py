@@ -25,7 +25,7 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         self.depthwise = nn.Conv2d(c_in, c_in, 7, padding=3, groups=c_in)
         self.time = nn.Sequential(nn.GELU(), nn.Linear(embedding, c_in)) if embedding else None
-        self.label = nn.Sequential(nn.GELU(), nn.Linear(embedding, c_in)) if labelled else None
+        self.label = nn.Sequential(nn.ReLU(), nn.Linear(embedding, c_in)) if labelled else None
         self.mix = nn.Sequential(
             nn.GroupNorm(1, c_in),
             nn.Conv2d(c_in, 2 * c_out, 3, padding=1),

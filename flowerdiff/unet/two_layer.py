@@ -53,7 +53,9 @@ class TwoLayerUNet(nn.Module):
     """The paper's 2-layer U-Net: 7,486,723 parameters (7,589,763 with 53 classes).
 
     Time is added and the class multiplied in, before each of the two up stages. (The paper's text
-    says "concatenated"; its code does this.) A dropped label is a zero one-hot.
+    says "concatenated"; its conditional code does this. Its code without classes adds the first
+    time before the bottleneck's ConvTranspose2d; here nets with and without differ in the class
+    alone.) A dropped label is a zero one-hot.
     """
 
     multiple_of = 32  # two poolings by 2, then one by 8
