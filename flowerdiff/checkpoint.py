@@ -30,7 +30,7 @@ NETS = {
 
 WEIGHTS = Path(__file__).parent / "weights"
 # The bundled models and the SHA-256 of each, as `save_model` returned it (tools/bundle_model.py).
-PRETRAINED: dict[str, str] = json.loads((WEIGHTS / "hashes.json").read_text())
+PRETRAINED: dict[str, str] = json.loads((WEIGHTS / "hashes.json").read_text(encoding="utf-8"))
 
 
 def make_net(kind: str, config: dict) -> nn.Module:

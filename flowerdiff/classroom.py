@@ -12,8 +12,10 @@ import platform
 import re
 import sys
 import time
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flowerdiff import doctor
 from flowerdiff.doctor import GB, Check
@@ -151,6 +153,13 @@ class Laptop:
         if "says" not in self.facts or any(status == "FAIL" for status, _ in self.bad):
             return "HELP"
         return "look" if self.bad else "ready"
+
+
+def text_of(path: str | Path) -> str:
+    """A file's text, whatever wrote it: what PowerShell 5 writes with ">" is UTF-16."""
+    data = Path(path).read_bytes()
+    utf_16 = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig", errors="replace")
 
 
 def read(text: str) -> list[Laptop]:

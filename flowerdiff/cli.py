@@ -41,8 +41,7 @@ def doctor(args: argparse.Namespace) -> int:
     from flowerdiff import classroom
 
     if args.read:
-        lines = Path(args.read).read_text(encoding="utf-8-sig", errors="replace")
-        print(classroom.table(classroom.read(lines)))
+        print(classroom.table(classroom.read(classroom.text_of(args.read))))
         return 0
     return classroom.main()
 
@@ -79,7 +78,7 @@ def sample(args: argparse.Namespace) -> int:
     save_png(out / "grid.png", grid(images))
     again = {key: value for key, value in vars(args).items() if key not in ("run", "out")}
     again |= {"label_number": label, "seeds": seeds, "clip_x0": 1.0, "card": model.card}
-    (out / "samples.json").write_text(json.dumps(again, indent=2) + "\n")
+    (out / "samples.json").write_text(json.dumps(again, indent=2) + "\n", encoding="utf-8")
     print(f"{args.n} images and grid.png are in {out}")
     return 0
 
@@ -90,7 +89,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
     names = ("model", "source", "n", "w", "sampler", "steps", "features", "quality")
     options = {key: getattr(args, key) for key in names}
-    print(evaluate(Evaluation(**options), Path(args.out)).read_text())
+    print(evaluate(Evaluation(**options), Path(args.out)).read_text(encoding="utf-8"))
     return 0
 
 
@@ -233,6 +232,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; an expected error is one line on stderr and exit code 1."""
     args = _parser().parse_args(argv)
+    sys.stdout.reconfigure(errors="replace")  # a Windows pipe has no arrows
     try:
         return args.run(args)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:

@@ -30,7 +30,8 @@ from flowerdiff.pictures import DataError, Row
 __all__ = ["DataError", "Flowers", "hub_reachable", "load_flowers"]
 
 GARDEN = {"train": (60, 0), "validation": (10, 1)}  # split: flowers of each species, seed
-NOT_PICTURES = {".csv", ".json", ".jsonl", ".md", ".txt", ".html"}  # notes beside the pictures
+# Notes beside the pictures, and what Windows hides there.
+NOT_PICTURES = {".csv", ".json", ".jsonl", ".md", ".txt", ".html", ".ini", ".db"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

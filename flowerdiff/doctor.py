@@ -72,8 +72,8 @@ def device() -> Check:
 def pieces(extra: str, missing_status: str, purpose: str) -> Check:
     """Are the packages that `extra` asks for installed, and new enough? "" is flowerdiff itself."""
     name = f"extra {extra}" if extra else "packages"
-    where = f"'.[{extra}]'" if extra else "."
-    remedy = f"in flowerdiff's folder: {sys.executable} -m pip install -e {where}"
+    where = f'".[{extra}]"' if extra else "."
+    remedy = f"in flowerdiff's folder: {this_python()} -m pip install -e {where}"
     try:
         wanted = requirements(extra)
     except metadata.PackageNotFoundError:
@@ -91,7 +91,7 @@ def widgets() -> Check:
     packages = ("jupyterlab", "ipywidgets", "jupyterlab_widgets", "anywidget")
     versions = {package: version(package) for package in packages}
     detail = ", ".join(f"{package} {v or 'missing'}" for package, v in versions.items())
-    update = f"{sys.executable} -m pip install --upgrade --force-reinstall "
+    update = f"{this_python()} -m pip install --upgrade --force-reinstall "
     missing = [package for package, v in versions.items() if v is None]
     if missing:
         return Check("widgets", "FAIL", detail, update + " ".join(missing))
@@ -199,6 +199,11 @@ def main(argv: list[str] | None = None) -> int:
         failed += check.status == "FAIL"
     print(f"\n{failed} to mend: see the arrows above." if failed else "\nReady: flowerdiff lab")
     return 1 if failed else 0
+
+
+def this_python() -> str:
+    """As one types it; a folder's name may have spaces."""
+    return f'"{sys.executable}"' if " " in sys.executable else sys.executable
 
 
 def first_line(error: Exception) -> str:

@@ -133,8 +133,10 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         "versions": {name: metadata.version(name) for name in (*PACKAGES, *used)},
         "made": time.strftime("%Y-%m-%d"),
     }
-    (out / "scores.json").write_text(json.dumps(results, indent=2) + "\n")
-    (out / "scores.md").write_text(page(results, table(rows, found) + "\n" + denoised(**denoising)))
+    (out / "scores.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (out / "scores.md").write_text(
+        page(results, table(rows, found) + "\n" + denoised(**denoising)), encoding="utf-8"
+    )
     if asked.source != "garden" and out.resolve().is_relative_to(HOME):
         tqdm.write(f"no nearest.png: it shows real photographs, so give an --out outside {HOME}")
     else:

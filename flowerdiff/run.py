@@ -73,7 +73,7 @@ class Run:
 def read_run(path: str | Path) -> Run:
     """Read a TOML file. Raises ValueError that says what is wrong with it."""
     try:
-        fields = tomllib.loads(Path(path).read_text())
+        fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         train = fields.get("train", {}).items()
         train = {key: tuple(value) if isinstance(value, list) else value for key, value in train}
         run = Run(**fields | {"train": TrainConfig(**train)})
@@ -119,9 +119,13 @@ class RunFolder:
     def keep_log_until(self, step: int) -> None:
         """Drop log lines of steps after the checkpoint: they will be run again."""
         log = self.path / "log.jsonl"
-        rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        rows = (
+            [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            if log.exists()
+            else []
+        )
         rows = [row for row in rows if row["step"] <= step]
-        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         self.seconds_before = rows[-1]["seconds"] if rows else 0.0
         self.cpu_before = rows[-1].get("cpu_seconds", 0.0) if rows else 0.0
 
@@ -136,7 +140,7 @@ class RunFolder:
             "cpu_seconds": round(self.cpu_before + cpu_seconds() - self.cpu_began, 1),
         }
         self.losses.clear()
-        with open(self.path / "log.jsonl", "a") as file:
+        with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def save(self, progress: Progress) -> None:

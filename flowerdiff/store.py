@@ -51,7 +51,9 @@ def read(path: str | os.PathLike, sha256: str | None = None) -> tuple[dict[str, 
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: the tensors themselves lie in the file, mapped into memory, and as long as one
+            # of them lives Windows lets nobody write the file anew.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         message = f"{path} is cut short or not safetensors ({error}): get it again"
         raise CheckpointError(message) from None

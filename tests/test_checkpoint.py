@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -143,6 +144,14 @@ def test_writing_is_atomic(path, monkeypatch):
         save_model(path, replace(model(), card={"data": "other"}))
     assert path.read_bytes() == before
     assert len(load_model(path).class_names) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells")
+def test_a_file_that_was_read_is_let_go(path):
+    """Or Windows would not let a training write its checkpoint over the one that it began with."""
+    model = load_model(path)
+    assert path.name not in Path("/proc/self/maps").read_text()
+    assert model.net is not None  # its tensors are still here
 
 
 def test_bundled_model(monkeypatch, tmp_path):

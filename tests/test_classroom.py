@@ -149,6 +149,9 @@ def test_the_instructor_reads_a_file(tmp_path, capsys):
     )
     assert main(["doctor", "--read", str(tmp_path / "lines.txt")]) == 0
     assert "5 laptops" in capsys.readouterr().out
+    (tmp_path / "lines.txt").write_bytes(MAILS.encode("utf-16"))  # as PowerShell 5 does
+    assert main(["doctor", "--read", str(tmp_path / "lines.txt")]) == 0
+    assert "5 laptops" in capsys.readouterr().out
     assert main(["doctor", "--read", str(tmp_path / "nowhere")]) == 1
 
 

@@ -231,7 +231,7 @@ def test_folder_of_classes(tmp_path):
     # "test" in a file's name is no split, and hidden files and notes are no pictures.
     for name in ("rose/1.png", "rose/2-train.png", "daisy/test_3.png"):
         write(tmp_path / name, plain(RED))
-    for name in (".DS_Store", "README.md", "rose/.hidden.png", "rose/licence.txt"):
+    for name in (".DS_Store", "README.md", "rose/.hidden.png", "rose/licence.txt", "Thumbs.db"):
         write(tmp_path / name, b"text")
     flowers = load_flowers(str(tmp_path), size=8)
     assert flowers.class_names == ["daisy", "rose"]

@@ -128,7 +128,7 @@ def test_extras(versions):
     check = doctor.pieces("test", "off", "the tests")
     assert check.status == "off"
     assert "and 2 more" in check.detail
-    assert check.remedy.endswith("-m pip install -e '.[test]'")
+    assert check.remedy.endswith('-m pip install -e ".[test]"')
 
 
 def test_requirements_are_of_the_extra_asked_for():

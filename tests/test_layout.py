@@ -124,6 +124,27 @@ def test_a_module_is_read_in_one_sitting(path):
     assert len(path.read_text().splitlines()) <= 250
 
 
+def test_text_is_utf_8_on_every_system():
+    """Without `encoding` Windows takes its own, which has no arrows and breaks umlauts."""
+    unsaid = [
+        f"{file.relative_to(ROOT)}:{call.lineno}"
+        for folder in (PACKAGE, ROOT / "tools")
+        for file in folder.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and _opens_text(call)
+        if "encoding" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert not unsaid
+
+
+def _opens_text(call: ast.Call) -> bool:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr in ("read_text", "write_text")
+    if not (isinstance(call.func, ast.Name) and call.func.id == "open"):
+        return False
+    return not (len(call.args) > 1 and "b" in ast.literal_eval(call.args[1]))
+
+
 def test_no_path_of_the_machine_it_was_written_on():
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     found = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True)

@@ -128,10 +128,10 @@ def test_floats_that_were_cast_and_not_scaled_are_noticed():
 
 def test_a_missing_package_is_named_at_once(monkeypatch, capsys):
     monkeypatch.setattr(features.util, "find_spec", lambda name: None if name == "timm" else name)
-    with pytest.raises(MissingExtra, match=r"needs timm: in .* pip install -e '\.\[metrics\]'"):
+    with pytest.raises(MissingExtra, match=r'needs timm: in .* pip install -e "\.\[metrics\]"'):
         require_extra()
     assert main(["evaluate", "--source", "nowhere", "--out", "nowhere"]) == 1
-    assert "pip install -e '.[metrics]'" in capsys.readouterr().err
+    assert 'pip install -e ".[metrics]"' in capsys.readouterr().err
 
 
 def test_the_metrics_are_imported_without_what_they_do_not_need_yet():
@@ -149,7 +149,7 @@ sys.exit(cli.main(["weights"]))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count("pip install -e '.[metrics]'") == 3
+    assert run.stdout.count('pip install -e ".[metrics]"') == 3
 
 
 # --- FID and KID ---

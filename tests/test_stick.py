@@ -1,9 +1,11 @@
 """The folder for USB sticks, with packages made here of a few bytes: nothing is downloaded."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
@@ -204,6 +206,22 @@ def test_what_is_installed_is_what_the_stick_was_made_for(tmp_path):
     assert arguments[-1] == ".[notebooks,metrics]" and "--no-index" in arguments
 
 
+def test_an_environment_is_whole_or_made_again(tmp_path):
+    assert install.runs(Path(sys.executable))
+    assert not install.runs(tmp_path / "bin/python")
+    venv.create(tmp_path / "half", with_pip=False)  # as an interruption leaves it
+    assert not install.runs(install.program(tmp_path / "half", "python"))
+
+
+def test_no_folder_is_named_in_what_one_clicks_on(tmp_path):
+    """Windows reads it in another code page than Python writes."""
+    folder = tmp_path / "Zoë"
+    folder.mkdir()
+    assert "Zo" not in install.write_start(folder).read_bytes().decode("ascii")
+    assert "%~dp0" in install.BATCH and install.BATCH.isascii()
+    assert install.sees_no_umlauts((3, 12, 3)) and not install.sees_no_umlauts((3, 12, 4))
+
+
 BACKEND = """
 import zipfile
 
@@ -239,6 +257,8 @@ def test_install_py_on_a_course_of_a_few_bytes(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "well" in done.stdout and "To begin:" in done.stdout
+        for pip in laptop.rglob("site-packages/pip"):  # the second time it must mend this, too
+            shutil.rmtree(pip)
     assert (laptop / ".venv/.installed-lab").exists()
     if os.name == "posix":
         start = subprocess.run([laptop / "start.sh"], capture_output=True, text=True)

@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+import threading
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from flowerdiff.widgets import (
     picture,
     walk_frames,
 )
+from flowerdiff.widgets.controls import light
 
 MODEL = FakeFlowers(image_size=16)
 
@@ -283,6 +285,33 @@ class Breaks(FakeFlowers):
         if not self.healthy:
             raise RuntimeError("no <more> memory")
         return super().__call__(x_t, t, y)
+
+
+def test_two_threads_that_draw_leave_the_threads_as_they_were():
+    """A click may be answered while a cell draws, and outlast it."""
+    before, drawing, clicked = torch.get_num_threads(), threading.Event(), threading.Event()
+    after = []
+
+    def click():
+        with light(), light():
+            drawing.set()
+            clicked.wait()
+        after.append(torch.get_num_threads())
+
+    torch.set_num_threads(3)
+    try:
+        thread = threading.Thread(target=click)
+        with light():
+            thread.start()
+            drawing.wait()
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        clicked.set()
+        thread.join()
+        assert after == [3] and torch.get_num_threads() == 3
+    finally:
+        clicked.set()
+        torch.set_num_threads(before)
 
 
 def test_an_error_in_a_callback_is_seen():

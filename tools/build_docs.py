@@ -179,9 +179,12 @@ def lay_out(source: Path) -> None:
         _write(source / "api" / f"{name}.md", api_page(name, modules))
     shutil.copy(PACKAGE / "weights/flowers64.md", source / "_card.md")
     for name, (make, file) in RESULTS.items():
-        _write(source / name, make(json.loads((ROOT / "docs/results" / file).read_text())))
+        _write(
+            source / name,
+            make(json.loads((ROOT / "docs/results" / file).read_text(encoding="utf-8"))),
+        )
     player = {"_esm": WIDGETS / "player.js", "_css": WIDGETS / "player.css"}
-    texts = {name: path.read_text() for name, path in player.items()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in player.items()}
     _write(source / "_static/player.js", f"const flowerdiffPlayer = {json.dumps(texts)};\n")
 
 

@@ -38,7 +38,9 @@ LIMITS = (
 
 def logged(folder: Path, steps: int | None) -> list[dict]:
     """The lines of a run's log, up to `steps`."""
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return [row for row in rows if steps is None or row["step"] <= steps]
 
 
@@ -159,17 +161,17 @@ def main() -> None:
         "images_seen": sum(s["images"] for s in stages),
         "cpu_hours": round(sum(s["cpu_hours"] for s in stages), 1),
         "machine": args.machine,
-        "measured": measured(json.loads(args.scores.read_text())),
+        "measured": measured(json.loads(args.scores.read_text(encoding="utf-8"))),
         "limits": LIMITS,
         "made": model.card["made"],
     }
     model = replace(model, card=card)
 
     hashes_file = WEIGHTS / "hashes.json"
-    hashes = json.loads(hashes_file.read_text())
+    hashes = json.loads(hashes_file.read_text(encoding="utf-8"))
     hashes[args.name] = save_model(WEIGHTS / f"{args.name}.safetensors", model)
-    hashes_file.write_text(json.dumps(hashes, indent=2) + "\n")
-    (WEIGHTS / f"{args.name}.md").write_text(card_text(args.name, card))
+    hashes_file.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+    (WEIGHTS / f"{args.name}.md").write_text(card_text(args.name, card), encoding="utf-8")
 
     results = ROOT / "docs" / "results" / args.name
     results.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,8 @@ def make_environment(folder: Path, python: str) -> Path:
 def archive(file: Path) -> None:
     """This checkout as GitHub would hand it out: what git knows and what it does not ignore."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    run = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, encoding="utf-8")
+    names = run.stdout
     top = f"{REPOSITORY.rpartition('/')[2]}-main"
     with zipfile.ZipFile(file, "w") as packed:
         for name in filter(None, names.split("\0")):

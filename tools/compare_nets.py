@@ -207,7 +207,7 @@ def milliseconds(net: nn.Module, batch: int) -> float:
 
 def processor() -> str:
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
 
@@ -244,7 +244,9 @@ def main() -> None:
         "nets": {c.name: c.report() for c in candidates},
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "compare.json").write_text(json.dumps(rounded(result), indent=1) + "\n")
+    (arguments.out / "compare.json").write_text(
+        json.dumps(rounded(result), indent=1) + "\n", encoding="utf-8"
+    )
     sheet = grid(torch.cat([c.samples() for c in candidates]), columns=12)
     save_png(arguments.out / "samples.png", sheet)
 

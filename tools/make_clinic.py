@@ -131,11 +131,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*CASES, []], help="all of them if none")
     RECORDS.mkdir(exist_ok=True)
     file = RECORDS / "losses.json"
-    records = json.loads(file.read_text()) if file.exists() else {}
+    records = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for name in parser.parse_args().names or CASES:
         records[name] = run(name, CASES[name])
         rows = [f'  "{name}": {json.dumps(records[name])}' for name in CASES if name in records]
-        file.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+        file.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -304,7 +304,7 @@ def page(title: str, deck: Deck, states: dict) -> str:
         )
         notes.append(f'<div id="n{i}">{"".join(slide.notes)}</div>')
     saved = json.dumps({"state": paused(states)}).replace("</", "<\\/")
-    return (PARTS / "page.html").read_text().format(
+    return (PARTS / "page.html").read_text(encoding="utf-8").format(
         title=html.escape(title),
         slides="\n".join(sections),
         notes="\n".join(notes),
@@ -344,7 +344,7 @@ def build(notebooks: list[Path], out: Path) -> dict[str, int]:
         (out / f"{path.stem}.html").write_text(page(title, deck, states), encoding="utf-8")
         made[title] = len(deck.slides)
         items.append(f'<li><a href="{path.stem}.html">{html.escape(title)}</a></li>')
-    index = (PARTS / "index.html").read_text()
+    index = (PARTS / "index.html").read_text(encoding="utf-8")
     (out / "index.html").write_text(index.replace("{items}", "\n".join(items)), encoding="utf-8")
     return made
 

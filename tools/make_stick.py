@@ -131,7 +131,7 @@ def course_files(root: Path = ROOT) -> list[Path]:
     """
     which = ["-z", "--cached", "--others", "--exclude-standard"]
     listing = ["git", "-C", str(root), "ls-files", *which]
-    names = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
+    names = subprocess.run(listing, check=True, capture_output=True, encoding="utf-8").stdout
     files = [Path(name) for name in names.split("\0") if name and (root / name).is_file()]
     return [file for file in files if file.parts[0] != "runs"]
 
@@ -149,8 +149,10 @@ def lay_out(stick: Path, site: Path, pythons: str, needs: str) -> None:
         shutil.copytree(site, stick / "site")
         words = "\nTo read without Python: open site/index.html in a browser.\n"
     shutil.copyfile(PARTS / "install.py", stick / "install.py")
-    text = (PARTS / "README.txt").read_text()
-    (stick / "README.txt").write_text(text.format(pythons=pythons, needs=needs, site=words))
+    text = (PARTS / "README.txt").read_text(encoding="utf-8")
+    (stick / "README.txt").write_text(
+        text.format(pythons=pythons, needs=needs, site=words), encoding="utf-8"
+    )
 
 
 def download(stick: Path, requirements: list[str], target: Target | None, more: list[str]) -> None:
@@ -248,7 +250,7 @@ def main() -> None:
     parser.add_argument("--no-check", action="store_true", help="only build it")
     arguments = parser.parse_args()
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = [*wanted(project, arguments.extras), *TO_BUILD]
     targets = [Target(s, python) for s in arguments.systems for python in arguments.python]
     stick = arguments.stick.resolve()
@@ -256,14 +258,16 @@ def main() -> None:
         (stick / "wheels").mkdir(parents=True, exist_ok=True)
         for target in [None, *targets]:
             print(f"packages for {target or 'this machine'} ...", flush=True)
-            download(stick, requirements, target, shlex.split(arguments.pip_args))
+            download(
+                stick, requirements, target, shlex.split(arguments.pip_args, posix=os.name != "nt")
+            )
         here = f"{sys.version_info[0]}.{sys.version_info[1]}"
         pythons = sorted(
             {here, *(target.python for target in targets)}, key=lambda v: int(v.split(".")[1])
         )
         cuda = any((stick / "wheels").glob("nvidia_*.whl"))
         needs = "2 GB (on Linux 7 GB)" if cuda else "2 GB"
-        (stick / "extras.txt").write_text(",".join(arguments.extras) + "\n")
+        (stick / "extras.txt").write_text(",".join(arguments.extras) + "\n", encoding="utf-8")
         lay_out(stick, arguments.site, f"This stick is for Python {', '.join(pythons)}.", needs)
     if not arguments.no_check:
         bad = [str(target) for target in targets if not would_install(stick, requirements, target)]

@@ -109,7 +109,7 @@ def so_far(path: Path, asked: argparse.Namespace, by: Instruments, how: dict) ->
     of = {"model": asked.model, "model_sha256": PRETRAINED[asked.model], **how}
     of["features"] = by.extractor.name
     of["command"] = f"python tools/{Path(sys.argv[0]).name} {Path(asked.source).name} --scratch DIR"
-    results = json.loads(path.read_text()) if path.exists() else {}
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if {key: results.get(key) for key in of} != of:
         results = of | {"settings": []}
     results["real"] = {"n": len(by.real.labels)} | by.scores(by.real)
@@ -146,7 +146,7 @@ def main() -> None:
         seconds = round(time.process_time() - began)  # of all threads together
         setting = {"name": name, "w": w, "low": low, "high": high, "cpu_seconds": seconds}
         results["settings"].append(setting | found)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

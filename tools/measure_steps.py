@@ -78,7 +78,7 @@ def main() -> None:
         drawn = Measured(images, labels, by.extractor(images))
         setting = {"walk": name, "steps": steps, "cpu_seconds_per_image": seconds}
         results["settings"].append(setting | by.scores(drawn))
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from flowerdiff.labels import OXFORD
 from flowerdiff.pictures import square
 
 ROOT = Path(__file__).resolve().parents[1]
-SPLIT = json.loads((ROOT / "configs/oxford102-split.json").read_text())
+SPLIT = json.loads((ROOT / "configs/oxford102-split.json").read_text(encoding="utf-8"))
 FEATURES = Features(
     image=Image(),
     label=ClassLabel(names=list(OXFORD)),

@@ -116,12 +116,16 @@ def record(model, out: Path, plan: Plan) -> int:
         "frames": frames,
         "sums": {sampler: sums(sampler, schedule, plan.steps) for sampler in plan.samplers},
     }
-    (out / "index.js").write_text(f"const flowerdiffIndex = {json.dumps(index)};\n")
+    (out / "index.js").write_text(
+        f"const flowerdiffIndex = {json.dumps(index)};\n", encoding="utf-8"
+    )
     return sum(file.stat().st_size for file in out.glob("*.js"))
 
 
 def write(out: Path, name: str, content: list) -> None:
-    (out / f"{name}.js").write_text(f"flowerdiffWalk({json.dumps([name, content])});\n")
+    (out / f"{name}.js").write_text(
+        f"flowerdiffWalk({json.dumps([name, content])});\n", encoding="utf-8"
+    )
 
 
 def walk(sampler: str, eps_model, schedule, x_T, y, seeds, steps: int, clip_x0=None) -> list[Step]:
@@ -188,13 +192,13 @@ def fingerprint() -> str:
 def bring_up_to_date(out: Path = OUT, force: bool = False) -> None:
     """Record, unless what is in `out` is of this model and this script."""
     made_with = out / "made-with"
-    if not force and made_with.exists() and made_with.read_text() == fingerprint():
+    if not force and made_with.exists() and made_with.read_text(encoding="utf-8") == fingerprint():
         return
     print(f"recording the explorer's walks into {out}: about two minutes", flush=True)
     size = record(load_pretrained(MODEL), out, Plan())
     if size > MAX_BYTES:
         raise SystemExit(f"the explorer's walks have {size / 1e6:.1f} MB; record fewer")
-    made_with.write_text(fingerprint())
+    made_with.write_text(fingerprint(), encoding="utf-8")
     print(f"{len(list(out.glob('*.js'))) - 1} walks, {size / 1e6:.1f} MB")
 
 

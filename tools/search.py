@@ -141,7 +141,7 @@ def seconds_per_step(rounds: int = 5, warm: int = 3, steps: int = 8) -> dict[str
 
 
 def so_far() -> dict:
-    return json.loads(RESULTS.read_text())
+    return json.loads(RESULTS.read_text(encoding="utf-8"))
 
 
 def begin(minutes: float) -> None:
@@ -160,7 +160,7 @@ def begin(minutes: float) -> None:
 
 def written(results: dict) -> None:
     in_order = {name: results["runs"][name] for name in RUNS if name in results["runs"]}
-    RESULTS.write_text(json.dumps(results | {"runs": in_order}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(results | {"runs": in_order}, indent=1) + "\n", encoding="utf-8")
 
 
 def steps_of(name: str, results: dict) -> int:
@@ -182,7 +182,7 @@ def run_one(name: str, source: str, scratch: Path, results: dict) -> None:
     evaluate(Evaluation(str(model), source, n=SAMPLES, sampler=SAMPLER, steps=STEPS), folder)
     for known in folder.glob("real-*.safetensors"):
         shutil.move(known, features / known.name)
-    found = json.loads((folder / "scores.json").read_text())
+    found = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     scores = {row["samples"]["name"]: row["samples"] for row in found["scores"]}
     scores["denoising error"] = found["denoising"]["validation"]
     names = ("KID", "recognition top-1", "recognition top-5", "denoising error")
@@ -214,9 +214,9 @@ def trained(name: str, source: str, scratch: Path, results: dict) -> tuple[Path,
     if "after" in changes:
         fields["start_from"], _ = map(str, trained(changes["after"], source, scratch, results))
     config = scratch / f"{slug(name)}.toml"
-    config.write_text(toml(fields))
+    config.write_text(toml(fields), encoding="utf-8")
     train_run(config)  # which goes on from where it was, and does nothing if it was at the end
-    log = (folder / "log.jsonl").read_text().splitlines()
+    log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return folder / "model.safetensors", round(json.loads(log[-1])["cpu_seconds"])
 
 

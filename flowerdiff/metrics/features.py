@@ -25,7 +25,7 @@ def require_extra(names: Iterable[str] = EXTRA, extra: str = "metrics", note: st
     """Raises MissingExtra at once, before any slow import, if a package is not there."""
     missing = [name for name in names if util.find_spec(name) is None]
     if missing:
-        how = f"in flowerdiff's folder, pip install -e '.[{extra}]'"  # it is on no package index
+        how = f'in flowerdiff\'s folder, pip install -e ".[{extra}]"'  # it is on no package index
         raise MissingExtra(f"this needs {', '.join(missing)}: {how}{note}")
 
 

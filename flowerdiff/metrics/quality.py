@@ -178,8 +178,8 @@ def brisque() -> Quality:
 
 
 def cnn_iqa() -> Quality:
-    """CNN-IQA, high is good, about 0 to 1: a small net that learned people's opinions of the 10,073
-    photographs of KonIQ-10k. Kang et al. 2014 (CVPR), in colour and with pyiqa's weights. Raises as
+    """CNN-IQA, high is good, about 0 to 1: a small net that learned people's opinions of
+    photographs (KonIQ-10k). Kang et al. 2014 (CVPR), in colour and with pyiqa's weights. Raises as
     `niqe` does.
     """
     state = _ready(CNN_IQA)

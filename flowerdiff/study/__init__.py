@@ -36,10 +36,10 @@ def report(study: Study, out: Path, where: Path) -> Path:
     from flowerdiff.study.figures import figures
 
     files = [out / run.name / "result.json" for run in study.runs]
-    results = [json.loads(file.read_text()) for file in files if file.exists()]
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
     if not results:
         raise ValueError(f"no run of this study is done in {out}")
-    real = json.loads((out / "real.json").read_text())
+    real = json.loads((out / "real.json").read_text(encoding="utf-8"))
     where.mkdir(parents=True, exist_ok=True)
     write(where / "results.json", {"real": real, "runs": results})
     done = f"{len(results)} of {len(files)} runs are done."
@@ -48,5 +48,5 @@ def report(study: Study, out: Path, where: Path) -> Path:
         results, real["scores"], real["missing"]
     )
     text += "\n" + "".join(f"![{shows}]({name})\n" for name, shows in pictures.items())
-    (where / "tables.md").write_text(text)
+    (where / "tables.md").write_text(text, encoding="utf-8")
     return where / "tables.md"

@@ -107,7 +107,7 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
     Raises ValueError that says what is wrong with the file.
     """
     try:
-        fields = tomllib.loads(Path(path).read_text())
+        fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         if scale not in fields["scales"]:
             raise ValueError(f"no scale {scale!r}: choose from {', '.join(fields['scales'])}")
         chosen = fields["scales"][scale]

@@ -78,7 +78,7 @@ def do(run: StudyRun, study: Study, flowers: Flowers, by: Instruments, folder: P
     if state.is_main_process:
         save_png(folder / "samples.png", grid(images[:SHOWN], columns=8))
         save_png(folder / "walk.png", walk(models[0]))
-        last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
+        last = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         write(folder / "result.json", _about(run, study, flowers) | {"training": last} | scores)
         (folder / "checkpoint.safetensors").unlink()  # four times the model, and of no more use
     state.wait_for_everyone()
@@ -87,7 +87,7 @@ def do(run: StudyRun, study: Study, flowers: Flowers, by: Instruments, folder: P
 def write(path: Path, results: dict) -> None:
     """A whole JSON file or none."""
     part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    part.write_text(json.dumps(results, indent=2, default=str) + "\n", encoding="utf-8")
     part.replace(path)
 
 
@@ -106,8 +106,13 @@ def spread(
     """Start workers, each with `command`, through submitit: the jobs.
 
     cluster: "local" for processes of this machine, "slurm" for jobs of a cluster. options: more of
-    submitit's, such as slurm_partition, gpus_per_node or timeout_min. Raises MissingExtra.
+    submitit's, such as slurm_partition, gpus_per_node or timeout_min. Raises MissingExtra, and
+    ValueError on Windows.
     """
+    if os.name == "nt":
+        raise ValueError(
+            "submitit does not work on Windows: start the command in two windows instead"
+        )
     require_extra(["submitit"], "cluster")
     import submitit
 

@@ -1,6 +1,7 @@
 """What the widgets with Python behind them share: controls with names, and errors that are seen."""
 
 import html
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -9,6 +10,10 @@ import ipywidgets as ipw
 import torch
 
 from flowerdiff.widgets.player import StaticFallback
+
+_here = threading.local()
+_lights: list[int] = []  # for each thread in which `light` is on: how many there were before all
+_lights_lock = threading.Lock()
 
 
 class Bench(StaticFallback, ipw.VBox):
@@ -67,13 +72,22 @@ def light():
     """No gradients, and one thread: a single image is too little work to share out. It gains little
     from a second core that is idle, and waits for one that is busy: up to fifty times longer.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    if getattr(_here, "light", False):  # one inside another
+        yield
+        return
+    # JupyterLab may answer a click in one thread while a cell draws in another: who comes second
+    # finds a single thread, and must not take that for what there was before.
+    with _lights_lock:
+        _lights.append(_lights[0] if _lights else torch.get_num_threads())
+        torch.set_num_threads(1)
+    _here.light = True
     try:
         with torch.inference_mode():
             yield
     finally:
-        torch.set_num_threads(threads)
+        _here.light = False
+        with _lights_lock:
+            torch.set_num_threads(_lights.pop())
 
 
 def _as_html(error: BaseException) -> str:

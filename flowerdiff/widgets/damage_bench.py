@@ -52,7 +52,7 @@ class ScorePlayer(Player):
     """A player whose caption is a table of plain text, beside the pictures where there is room."""
 
     _css = (
-        (HERE / "player.css").read_text()
+        (HERE / "player.css").read_text(encoding="utf-8")
         + f"""
 .fd-player[aria-label="{LABEL}"] .fd-stage {{ float: left; margin: 0 20px 4px 0; }}
 .fd-player[aria-label="{LABEL}"] .fd-caption {{

@@ -53,7 +53,7 @@ RACERS: Mapping[str, Callable[..., Iterator[Step]]] = {
 class PointsPlayer(Player):
     """A player whose pictures are plots of points: they are smoothed, pixels are not."""
 
-    _css = (HERE / "player.css").read_text() + (
+    _css = (HERE / "player.css").read_text(encoding="utf-8") + (
         f'\n.fd-stage img[alt^="{POINTS};"] {{ image-rendering: auto; }}'
     )
 

@@ -28,7 +28,7 @@ NOISY, LEFT, ADDED, VALUES = (
 class PlotPlayer(Player):
     """A player with plots beside its pictures, or alone. Pixels stay square, plots are smoothed."""
 
-    _css = (HERE / "player.css").read_text() + "".join(
+    _css = (HERE / "player.css").read_text(encoding="utf-8") + "".join(
         f'\n.fd-stage img[alt*="{end};"] {{ image-rendering: auto; }}' for end in PLOTS
     )
 

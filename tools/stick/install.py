@@ -17,6 +17,9 @@ from pathlib import Path
 OLDEST = (3, 11)
 HERE = Path(__file__).resolve().parent
 GB = 1e9
+# Without the folder's name: Windows would read its umlauts in another code page than Python writes.
+BATCH = '@cd /d "%~dp0"\n@.venv\\Scripts\\flowerdiff.exe lab\n'
+SHELL = '#!/bin/sh\ncd "$(dirname "$0")" && exec .venv/bin/flowerdiff lab "$@"\n'
 
 
 def main() -> int:
@@ -25,6 +28,10 @@ def main() -> int:
         return 1
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path.home() / "flowerdiff"
     folder = folder.expanduser().resolve()
+    if os.name == "nt" and sees_no_umlauts(sys.version_info) and not str(folder).isascii():
+        print(f"This Python, {sys.version.split()[0]}, would not find the course in {folder}:")
+        print("name a folder in plain letters, such as: py install.py C:\\flowerdiff")
+        return 1
     print(f"The course goes into {folder}", flush=True)
     if shortage := lacks(folder, HERE / "wheels"):
         print(shortage)
@@ -34,8 +41,8 @@ def main() -> int:
         copy_missing(HERE / "site", folder / "build" / "site")
     environment = folder / ".venv"
     python = program(environment, "python")
-    if not python.exists():
-        venv.create(environment, with_pip=True)
+    if not runs(python):
+        venv.create(environment, with_pip=True, clear=True, symlinks=os.name != "nt")
     print("Installing from the stick; this takes some minutes ...", flush=True)
     if subprocess.run(
         [str(python), *pip_arguments(HERE / "wheels")], cwd=folder, env=only_here()
@@ -43,7 +50,7 @@ def main() -> int:
         print("\nThe installation failed: show the lines above to the instructor.")
         return 1
     (environment / ".installed-lab").touch()  # so that `make lab` does not ask a network
-    start = write_start(folder, program(environment, "flowerdiff"))
+    start = write_start(folder)
     code = subprocess.run(
         [str(program(environment, "flowerdiff")), "doctor"], cwd=folder
     ).returncode
@@ -51,12 +58,31 @@ def main() -> int:
     return code
 
 
+def sees_no_umlauts(version: tuple) -> bool:
+    """Older ones read the file that says where the course is in the system's code page; pip writes
+    it in UTF-8 (github.com/python/cpython/pull/117917).
+    """
+    return version < (3, 12, 4)
+
+
+def runs(python: Path) -> bool:
+    """Whether an environment is whole, and of this Python: not left over from an interruption, or
+    from another version that was tried first.
+    """
+    code = "import pip, sys; print(*sys.version_info[:2], sys.prefix != sys.base_prefix)"
+    try:
+        answer = subprocess.run([str(python), "-c", code], capture_output=True, text=True)
+    except OSError:
+        return False
+    return answer.stdout.split() == [*map(str, sys.version_info[:2]), "True"]
+
+
 def pip_arguments(wheels: Path) -> list[str]:
     """Install the course, so that a change of its code is seen at once; from `wheels` alone."""
     offline = ["--no-index", "--find-links", str(wheels), "--only-binary=:all:"]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
     named = wheels.parent / "extras.txt"
-    extras = named.read_text().strip() if named.exists() else "notebooks"
+    extras = named.read_text(encoding="utf-8").strip() if named.exists() else "notebooks"
     return ["-m", "pip", "install", *quiet, *offline, "-e", f".[{extras}]"]
 
 
@@ -95,15 +121,11 @@ def program(environment: Path, name: str) -> Path:
     return environment / "bin" / name
 
 
-def write_start(folder: Path, flowerdiff: Path) -> Path:
+def write_start(folder: Path) -> Path:
     """A file to click on, or to call, that opens the first lesson."""
-    if os.name == "nt":
-        start = folder / "start.bat"
-        start.write_text(f'@cd /d "%~dp0"\n@"{flowerdiff}" lab\n')
-    else:
-        start = folder / "start.sh"
-        start.write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec "{flowerdiff}" lab "$@"\n')
-        start.chmod(0o755)
+    start = folder / ("start.bat" if os.name == "nt" else "start.sh")
+    start.write_text(BATCH if os.name == "nt" else SHELL, encoding="ascii")
+    start.chmod(0o755)
     return start
 
 
