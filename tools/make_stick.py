@@ -61,7 +61,8 @@ MANYLINUX += [f"manylinux{old}_x86_64" for old in ("2014", "2010", "1")]
 SYSTEMS = {
     "linux": _system(MANYLINUX, "posix", "linux", "Linux", "x86_64"),
     "windows": _system(["win_amd64"], "nt", "win32", "Windows", "AMD64"),
-    # pip takes the tags of older versions, too. There is no torch for Macs with Intel any more.
+    # pip takes the tags of older versions, too, but of each package the newest alone: for macOS 12
+    # and 13 there is no newer torch than 2.11. For Macs with Intel there is none any more.
     "mac": _system(["macosx_14_0_arm64"], "posix", "darwin", "Darwin", "arm64"),
 }
 
