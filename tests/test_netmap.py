@@ -190,12 +190,12 @@ def test_another_time_is_worked_out_when_the_page_asks(widget, monkeypatch):
     assert heard(widget, monkeypatch, kind="ping") == [{"kind": "pong"}]
     shot, settled = heard(widget, monkeypatch, kind="look", picture="grey", t=130)
     assert shot == {"kind": "shot", "key": "grey|130", "shot": widget.look("grey", 130)}
-    assert settled == {"kind": "settled"}
+    assert settled == {"kind": "settled", "key": "grey|130"}
 
 
 def test_an_error_is_seen_and_the_page_waits_no_longer(widget, monkeypatch):
     sent = heard(widget, monkeypatch, kind="look", picture="grey", t=801)
-    assert sent == [{"kind": "settled"}]
+    assert sent == [{"kind": "settled", "key": "grey|801"}]
     assert "<b>ValueError</b>: t is 1 to 800, not 801" in widget.message.value
     heard(widget, monkeypatch, kind="look", picture="grey", t=800)
     assert widget.message.value == ""

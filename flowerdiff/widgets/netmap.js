@@ -6,6 +6,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const STEPS = 80; // of the slider, when Python is there
+const PATIENCE = 30000; // ms for an answer, after which it counts as gone
 
 function build(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -72,7 +73,7 @@ function render({ model, el }) {
   );
   el.append(root);
 
-  let live = false; // whether Python has answered
+  let live = false; // whether Python answers
   let asked = ""; // the shot that Python is at work on
   let failed = ""; // the one it could not make
   const fresh = {}; // shots that came from it
@@ -213,11 +214,17 @@ function render({ model, el }) {
       : "";
   };
 
+  let silence; // the timer that runs while an answer is due
   // One question at a time: while Python works, a slider passes many times.
   const ask = () => {
     if (!live || asked || failed === key()) return;
     asked = key();
-    model.send({ kind: "look", picture: model.get("picture"), t: model.get("t") });
+    silence = setTimeout(missing, PATIENCE);
+    try {
+      model.send({ kind: "look", picture: model.get("picture"), t: model.get("t") });
+    } catch {
+      missing(); // JupyterLab knows already that the kernel is gone
+    }
   };
 
   picture.onchange = () => {
@@ -248,25 +255,30 @@ function render({ model, el }) {
   };
   for (const name of ["block", "picture", "t"]) model.on(`change:${name}`, changed);
 
-  const silence = setTimeout(() => {
+  // Nothing answers: there is no kernel, or it was restarted, or died. The times that came along are
+  // still there.
+  const missing = () => {
+    live = false;
+    asked = "";
     note.textContent = model.get("note");
     note.hidden = false;
-  }, 4000);
+    if (!shot()) set(model, { t: nearest(model.get("t")) });
+    draw();
+  };
+  silence = setTimeout(missing, 4000);
   const hear = (message) => {
-    if (message.kind === "pong") {
-      live = true;
-      clearTimeout(silence);
-      note.hidden = true;
-      draw();
-    } else if (message.kind === "shot") {
+    clearTimeout(silence);
+    live = true;
+    note.hidden = true;
+    if (message.kind === "shot") {
       fresh[message.key] = message.shot;
       if (message.key === asked) asked = "";
-      draw();
-    } else if (message.kind === "settled" && asked) {
-      if (asked === key()) failed = asked;
+    } else if (message.kind === "settled" && message.key === asked) {
+      failed = asked; // settled, and no shot came
       asked = "";
-      draw();
     }
+    if (asked) silence = setTimeout(missing, PATIENCE); // this was of something else
+    draw();
   };
   model.on("msg:custom", hear);
 

@@ -153,12 +153,12 @@ class NetMap(Bench):
         if content.get("kind") == "ping":
             view.send({"kind": "pong"})
         elif content.get("kind") == "look":
-            self.act(lambda: self._reply(content["picture"], content["t"]))
+            picture, t = content["picture"], content["t"]
+            key = {"key": f"{picture}|{t}"}
+            self.act(lambda: self._reply(picture, t, key))
+            self.view.send({"kind": "settled"} | key)
 
-    def _reply(self, picture: str, t: int) -> None:
+    def _reply(self, picture: str, t: int, key: dict) -> None:
         with light():
             shot = self.look(picture, t)
-        self.view.send({"kind": "shot", "key": f"{picture}|{t}", "shot": shot})
-
-    def settle(self) -> None:
-        self.view.send({"kind": "settled"})
+        self.view.send({"kind": "shot", "shot": shot} | key)

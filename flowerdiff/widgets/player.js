@@ -5,6 +5,7 @@
 // State (see player.py): rows, titles, frames, index, playing, fps, width, note, label.
 // One frame: { images: [row][panel] data URLs, caption, alts: [row] }.
 
+const PATIENCE = 30000; // ms without a frame, after which a walk that grows counts as abandoned
 const SPEEDS = { slow: 3, normal: 8, fast: 20 };
 
 // Paths in a 16 x 16 box, filled with the text colour. Characters like ▶ come out as emoji on phones.
@@ -146,6 +147,10 @@ function render({ model, el }) {
     model.save_changes();
   };
   stage.onclick = () => slider.focus({ preventScroll: true }); // so that the keys work
+  bar.onclick = () => {
+    // Safari gives no focus to what is clicked.
+    if (!bar.contains(document.activeElement)) slider.focus({ preventScroll: true });
+  };
 
   const keys = {
     ArrowLeft: () => go(model, model.get("index") - 1),
@@ -163,17 +168,22 @@ function render({ model, el }) {
 
   for (const name of ["index", "playing", "fps", "frames"]) model.on(`change:${name}`, draw);
 
-  // The other controls need Python. Ask whether it is there, and say so if nothing answers.
-  const silence = setTimeout(() => {
+  // The other controls need Python. Ask whether it is there, and say so if nothing answers; also
+  // if it falls silent while a walk grows: the kernel was restarted, or died. What is there can
+  // still be stepped through.
+  const missing = () => {
+    live = null;
+    draw();
     note.textContent = model.get("note");
     note.hidden = !note.textContent;
-  }, 4000);
+  };
+  let silence = setTimeout(missing, 4000);
   model.on("msg:custom", (message) => {
-    if (message.kind === "pong") {
-      clearTimeout(silence);
-      note.hidden = true;
-    } else if (message.kind === "live") {
+    clearTimeout(silence);
+    note.hidden = true;
+    if (message.kind === "live") {
       live = message.frame ? message : null;
+      if (live) silence = setTimeout(missing, PATIENCE);
       draw();
     }
   });
