@@ -452,6 +452,51 @@ def test_a_number_may_come_as_a_tensor():
     assert check.verdict(lambda a, b: torch.tensor(check.oracle(a, b)).double()).mark == "✓"
 
 
+@pytest.mark.parametrize("number", [np.int64, np.float32, np.array, torch.tensor])
+def test_a_number_may_come_from_numpy(number):
+    check = forward.check_time_of
+    assert check.verdict(lambda ab, snr: number(check.oracle(ab, snr))).mark == "✓"
+
+
+def test_work_in_float32_is_right_or_told():
+    check = forward.check_noise_step
+    in_32 = check.verdict(  # as who knows torch better than ** writes it
+        lambda x, b, e: torch.sqrt(torch.tensor(1 - b)) * x + torch.sqrt(torch.tensor(b)) * e
+    )
+    assert in_32.mark == "✓"
+    few = Exercise("99", "a number", lambda x: x / 3, lambda g, i: (10.0 + i,), [])
+    assert few.verdict(lambda x: torch.tensor(x / 3).item()).mark == "✓"
+    told = few.verdict(lambda x: x / 3 + 1e-5).text
+    assert "is it worked out in float32?" in told and "4.66666667, got 4.66667667" in told
+    assert "keep the dtype" in check.verdict(lambda x, b, e: check.oracle(x, b, e).double()).text
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [lambda x: x.to_sparse(), lambda x: x.to("meta"), lambda x: 10**400],
+    ids=["sparse", "elsewhere", "huge"],
+)
+def test_what_cannot_be_compared_is_wrong(strange):
+    check = Exercise("99", "x", lambda x: x, lambda g, i: (torch.rand((), generator=g),), [])
+    verdict = check.verdict(strange)
+    assert verdict.mark == "✗" and "expected a float32 tensor" in verdict.text
+
+
+def test_the_line_is_found_below_a_decorator():
+    @torch.no_grad()
+    def learner(x, beta, eps):
+        return x.no_such_method()
+
+    text = forward.check_noise_step.verdict(learner).text
+    assert "of the cell: return x.no_such_method()" in text
+
+
+def test_yes_and_no_are_not_shown_as_numbers():
+    check = Exercise("99", "which", lambda x: x > 0, lambda g, i: (torch.arange(3.0),), [])
+    told = check.verdict(lambda x: x >= 0).text
+    assert told.startswith("expected False, got True at [0]")
+
+
 def test_inputs_are_fresh_at_every_check():
     seen = []
     for _ in range(2):

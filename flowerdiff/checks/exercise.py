@@ -155,7 +155,8 @@ def _where(error: BaseException, function: Callable) -> str:
 
 def _line(error: BaseException, function: Callable) -> str:
     """The learner's line that it happened in, on a line of its own; "" if it was in none."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)  # below @torch.no_grad()
+    file = getattr(code, "co_filename", None)
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     if not own:
         return ""
@@ -187,6 +188,15 @@ def _difference(got, expected) -> str:
         return "an error was expected"
     if got is None:
         return "your function returns None: is the `return` missing?"
+    try:
+        return _compared(got, expected)
+    except (OverflowError, RuntimeError, NotImplementedError) as error:  # sparse, or on a GPU
+        return f"expected {_kind(expected)}, got {_kind(got)}: {error}".splitlines()[0]
+
+
+def _compared(got, expected) -> str:
+    if getattr(got, "shape", None) == () and not isinstance(got, Tensor):
+        got = got.item()  # a number of NumPy's
     if isinstance(expected, Tensor) and not expected.ndim and isinstance(got, int | float):
         got = torch.tensor(got, dtype=expected.dtype)  # a number is as good as a tensor of one
     exact = not isinstance(got, Tensor) or got.dtype == torch.float64
@@ -198,23 +208,30 @@ def _difference(got, expected) -> str:
         got, expected = (
             torch.as_tensor(x, dtype=torch.float64).reshape(()) for x in (got, expected)
         )
-    like = isinstance(got, Tensor) and got.shape == expected.shape and got.dtype == expected.dtype
-    if not like:
-        return f"expected {_kind(expected)}, got {_kind(got)}"
-    # Who sums float32 in another order gets other last digits.
-    tolerance = 1e-9 if exact and expected.dtype == torch.float64 else 1e-5
-    close = torch.isclose(got, expected, rtol=100 * tolerance, atol=tolerance, equal_nan=True)
+    if not isinstance(got, Tensor) or got.shape != expected.shape or got.dtype != expected.dtype:
+        alike = isinstance(got, Tensor) and got.shape == expected.shape
+        keep = ": keep the dtype of what you are given" if alike else ""
+        return f"expected {_kind(expected)}, got {_kind(got)}{keep}"
+    # Who sums float32 in another order gets other last digits; who does it in between, too.
+    atol, rtol = (1e-9, 1e-6) if exact and expected.dtype == torch.float64 else (1e-5, 1e-3)
+    close = torch.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return ""
     where = tuple((~close).nonzero()[0].tolist())
     at = f" at [{', '.join(map(str, where))}]" if where else ""
-    return f"expected {expected[where]:.5g}, got {got[where]:.5g}{at}"
+    wanted, given = (x[where].item() for x in (expected, got))
+    if isinstance(wanted, bool):
+        return f"expected {wanted}, got {given}{at}"
+    if f"{wanted:.5g}" == f"{given:.5g}":
+        return f"expected {wanted:.9g}, got {given:.9g}{at}: nearly; is it worked out in float32?"
+    return f"expected {wanted:.5g}, got {given:.5g}{at}"
 
 
 def _kind(value) -> str:
-    if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}"
-    return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
+    name = type(value).__name__
+    if isinstance(value, Tensor):
+        name = f"{str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
+    return f"{'an' if name[0] in 'aeiou' and name[:4] != 'uint' else 'a'} {name}"
 
 
 def _described(arguments: tuple, function: Callable) -> str:

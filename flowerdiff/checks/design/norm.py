@@ -99,6 +99,13 @@ check_group_norm = Exercise(
             ),
         ),
         Mistake(
+            "`std` divides by n - 1 here, and eps is missing: begin with `var(..., "
+            "unbiased=False)`, add eps, and then take the root.",
+            lambda x, groups: _normal(
+                x.reshape(len(x), groups, -1), (2,), eps=0.0, unbiased=True
+            ).reshape(x.shape),
+        ),
+        Mistake(
             "eps is missing: where a group is all alike you would divide by nothing.",
             lambda x, groups: _normal(x.reshape(len(x), groups, -1), (2,), 0.0).reshape(x.shape),
         ),

@@ -39,11 +39,13 @@ check_to_pixels = Exercise(
             lambda x: (x.clamp(0, 1) * 255).round().to(torch.uint8),
         ),
         Mistake(
-            "nothing is clamped: a value of 1.01 becomes 256, which wraps around to 0, black.",
+            "nothing is clamped: a value of 1.01 becomes 256, which wraps around to 0, black. (A "
+            "clamp after the cast comes too late.)",
             lambda x: _cast(((x + 1) * 127.5).round()),
         ),
         Mistake(
-            "neither clamped nor rounded: a value of 1.01 becomes 0, and 3.9 becomes 3.",
+            "neither clamped nor rounded: a value of 1.01 becomes 0, and 3.9 becomes 3. (A clamp "
+            "after the cast comes too late.)",
             lambda x: _cast((x + 1) * 127.5),
         ),
         Mistake(
@@ -52,12 +54,13 @@ check_to_pixels = Exercise(
             lambda x: ((x.clamp(-1, 1) + 1) * 127.5).to(torch.uint8),
         ),
         Mistake(
-            "with 128 the brightest value becomes 256, which uint8 does not have. Half is 127.5.",
+            "with 128 (or 256 for the whole) the brightest value becomes 256, which uint8 does not "
+            "have. Half is 127.5.",
             lambda x: _cast(((x.clamp(-1, 1) + 1) * 128).round()),
         ),
         Mistake(
-            "with 128 the brightest value becomes 256, which uint8 does not have, and a cast cuts "
-            "fractions off. Half is 127.5, and round first.",
+            "with 128 (or 256 for the whole) the brightest value becomes 256, which uint8 does not "
+            "have, and a cast cuts fractions off. Half is 127.5, and round first.",
             lambda x: _cast((x.clamp(-1, 1) + 1) * 128),
         ),
         Mistake(

@@ -220,6 +220,10 @@ check_kid = Exercise(
             lambda x, y: _kid(x, y, both=0.0) - 2 * _crossed_without_diagonal(_cubic(x, y)),
         ),
         Mistake(
+            "between the sets *no* pair is left out, and there are n times m of them.",
+            lambda x, y: _kid(x, y, both=0.0) - 2 * _without_diagonal(_cubic(x, y)).item(),
+        ),
+        Mistake(
             "you have sums where means are asked for.",
             lambda x, y: (
                 _cubic(x, x).sum()

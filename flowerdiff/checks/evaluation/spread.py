@@ -109,7 +109,7 @@ def _draw_classes(generator, i):
     ][i]
 
     def draw(count, width):
-        labels = torch.arange(classes).repeat_interleave(count)
+        labels = torch.arange(classes).repeat_interleave(count + torch.arange(classes))
         labels = labels[torch.randperm(len(labels), generator=generator)]
         spread = 1 + torch.rand(classes, generator=generator, dtype=torch.float64)
         x = torch.randn(len(labels), dim, generator=generator, dtype=torch.float64)
@@ -158,6 +158,14 @@ check_diversity = Exercise(
             lambda x, y, real, real_y: (
                 _by_class(torch.pdist, x, y).mean() / _by_class(torch.pdist, real, real_y).mean()
             ).item(),
+        ),
+        Mistake(
+            "a species with more images counts more in yours: `labels.unique()` has each once.",
+            lambda x, y, real, real_y: (
+                (_by_class(torch.pdist, x, y) / _by_class(torch.pdist, real, real_y))[y]
+                .mean()
+                .item()
+            ),
         ),
         Mistake(
             "the last species is left out: labels go from 0 to labels.max(), and range leaves its "

@@ -111,6 +111,10 @@ check_add_noise = Exercise(
             _along_the_columns,
         ),
         Mistake(
+            "alpha_bar[t] is laid along the *rows*, as (B, 1). It must become (B, 1, 1, 1).",
+            lambda x0, t, alpha_bar, eps: _mix(alpha_bar[t][:, None], x0, eps),
+        ),
+        Mistake(
             "alpha_bar[t] is laid along the *channels*, as (B, 1, 1). It must become (B, 1, 1, 1).",
             _along_the_channels,
         ),

@@ -21,18 +21,23 @@ def _snr(alpha_bar):
     return alpha_bar / (1 - alpha_bar)
 
 
+def _draw_snr(generator, i):
+    alpha_bar = some_alpha_bar(generator, i, 70 + 10 * i)
+    about = uniform(generator, *((0.3, 0.9), (1.1, 3.0))[i % 2]).item()  # on both sides of 1
+    t = time_of(alpha_bar, about)
+    before, below = _snr(alpha_bar)[t - 1 : t + 1].tolist()
+    return alpha_bar, 0.75 * before + 0.25 * below  # so that the time before is nearer
+
+
 check_time_of = Exercise(
     "01",
     "when the noise takes over",
     time_of,
-    lambda generator, i: (
-        some_alpha_bar(generator, i, 70 + 10 * i),
-        uniform(generator, *((0.3, 0.9), (1.1, 3.0))[i % 2]).item(),  # on both sides of 1
-    ),
+    _draw_snr,
     [
         Mistake(
-            "one step too early. Did you leave out t = 0, or take the last t before? Entry t of "
-            "alpha_bar is time t, and the first t *below* is asked for.",
+            "one step too early. Did you leave out t = 0, or take the last before, or the nearest? "
+            "Entry t of alpha_bar is time t, and the first t *below* is asked for.",
             lambda ab, snr: _first(_snr(ab) < snr) - 1,
         ),
         Mistake(
@@ -49,7 +54,8 @@ check_time_of = Exercise(
             lambda ab, snr: _first(_snr(ab).sqrt() < snr),
         ),
         Mistake(
-            "either your ratio is upside down (it is signal over noise), or you wrote > for <.",
+            "yours is t = 0. Is the ratio upside down (it is signal over noise), is it > for <, or "
+            "are parentheses missing: alpha_bar / (1 - alpha_bar)?",
             lambda ab, snr: _first((1 - ab) / ab < snr),
         ),
         Mistake(

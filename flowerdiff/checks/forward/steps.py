@@ -31,8 +31,7 @@ def noise_step(x, beta, eps):
 
 
 def _draw_step(generator, i):
-    dtype = (torch.float32, torch.float64)[i % 2]
-    x, eps = (torch.randn(SHAPES[i], generator=generator, dtype=dtype) for _ in range(2))
+    x, eps = (torch.randn(SHAPES[i], generator=generator) for _ in range(2))
     return x, uniform(generator, 0.05, 0.4).item(), eps
 
 
@@ -68,8 +67,7 @@ check_noise_step = Exercise(
             lambda x, beta, eps: (1 - beta**0.5) * x + beta**0.5 * eps,
         ),
         Mistake(
-            "the step adds its own noise, but not what you were given: use eps, so that the answer "
-            "can be checked (and repeated).",
+            "the picture shrinks, but no noise is added: add eps, with its factor.",
             lambda x, beta, eps: (1 - beta) ** 0.5 * x,
         ),
     ],
@@ -137,8 +135,7 @@ def alpha_bars(beta):
 
 
 def _draw_betas(generator, i):
-    beta = some_betas(generator, i)
-    return (beta if i % 2 else beta.float(),)
+    return (some_betas(generator, i).float(),)
 
 
 check_alpha_bars = Exercise(

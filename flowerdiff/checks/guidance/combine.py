@@ -59,11 +59,11 @@ check_combine = Exercise(
             lambda y, null, w: (1 + w) * y,
         ),
         Mistake(
-            "the weights must sum to 1: where 1 + w is eps_y's, eps_null has more than -1.",
+            "the weights must sum to 1: where eps_y has 1 + w, eps_null has -1 only if w = 1.",
             lambda y, null, w: (1 + w) * y - null,
         ),
         Mistake(
-            "the weights must sum to 1: where -w is eps_null's, eps_y has more than 1.",
+            "the weights must sum to 1: where eps_null has -w, eps_y has 1 only if w = 0.",
             lambda y, null, w: y - w * null,
         ),
         Mistake(
@@ -127,6 +127,10 @@ check_one_pass = Exercise(
         Mistake(
             "w is laid along the *rows* of the images, as (B, 1). It must become (B, 1, 1, 1).",
             lambda both, w: combine(*both.chunk(2), w[:, None]),
+        ),
+        Mistake(
+            "w is laid along the *channels*, as (B, 1, 1). It must become (B, 1, 1, 1).",
+            lambda both, w: combine(*both.chunk(2), w[:, None, None]),
         ),
         Mistake(
             "all images get the w of the first: each has its own w[i].",

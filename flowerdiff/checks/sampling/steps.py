@@ -65,8 +65,8 @@ check_x0_from_score = Exercise(
             lambda x_t, score, ab: (x_t - (1 - ab) ** 0.5 * score) / ab**0.5,
         ),
         Mistake(
-            "one root too many: eps_hat has a factor sqrt(1 - ab_t), and is multiplied with "
-            "another one.",
+            "a factor is missing: eps_hat has a factor sqrt(1 - ab_t), and is multiplied with "
+            "another one; together they have no root any more.",
             lambda x_t, score, ab: (x_t + (1 - ab) ** 0.5 * score) / ab**0.5,
         ),
         Mistake(

@@ -25,7 +25,7 @@ class Record:
 
 @cache
 def _losses() -> dict:
-    return json.loads((FOLDER / "losses.json").read_text())
+    return json.loads((FOLDER / "losses.json").read_text(encoding="utf-8"))
 
 
 def record(name: str) -> Record:
