@@ -119,11 +119,8 @@ class RunFolder:
     def keep_log_until(self, step: int) -> None:
         """Drop log lines of steps after the checkpoint: they will be run again."""
         log = self.path / "log.jsonl"
-        rows = (
-            [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-            if log.exists()
-            else []
-        )
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        rows = [json.loads(line) for line in lines if line.endswith("}")]  # whole ones
         rows = [row for row in rows if row["step"] <= step]
         log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         self.seconds_before = rows[-1]["seconds"] if rows else 0.0

@@ -711,7 +711,7 @@ picture(
 # pixels has about the same colour all over, so averaging keeps the picture; but the noise is
 # different in each of the $k^2$ pixels, and its variance shrinks to $1/k^2$. **With $k$ times as
 # many pixels across, the same $t$ is $k^2$ times as clear.** A schedule that is right for 64 pixels
-# destroys too little at 256, and there the net is not asked to learn the large forms.
+# destroys too little at 256, and there the net is asked too seldom for the large forms.
 #
 # The cure (Hoogeboom, Heek and Salimans 2023): divide the SNR by $k^2$. Here is a look at it, with
 # a later $t$ for each larger size: the one at which the SNR is a quarter of that before.

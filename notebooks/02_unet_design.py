@@ -291,7 +291,8 @@ assert sum(p.numel() for p in mine.parameters()) == 7_589_763
 print("the same net, with 7,589,763 parameters")
 
 # %% [markdown]
-# 7.6 million; without a class it is 7,486,723, the paper's unconditional net.
+# 7.6 million; without a class it is 7,486,723, as many as the paper's unconditional net has. (That
+# one adds its first time embedding a few layers earlier, before the bottleneck is enlarged.)
 
 # %% [markdown]
 # ## 3 · A map of the net

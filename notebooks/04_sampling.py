@@ -578,8 +578,8 @@ picture(
 # %% [markdown]
 # A little noise changes little, much noise makes another flower. With few steps, dice are bad luck:
 # there are too few later steps to repair what the noise has done. With many, all values of $\eta$
-# come nearer to each other (Song et al. 2020, table 1), for noise also washes out old mistakes, as
-# in section 4.
+# come nearer to each other (Song et al. 2020, table 1): small steps make small errors, with dice or
+# without.
 #
 # ## 6 · Fewer steps
 #
@@ -758,7 +758,8 @@ curves(
 # DPM-Solver++ alone, and from 15 steps on it makes all the difference. DDIM even gets worse: a
 # first-order solver errs most where $\hat x_0$ changes fastest, here in the middle, and there the
 # new times are farther apart. **Solver and times belong together**. And with ten steps or fewer
-# "second order" is an empty promise: it speaks of steps that are already small.
+# "second order" is an empty promise here: it speaks of steps that are small for what is decided in
+# them. (For flowers ten are small enough: section 7.)
 
 # %% [markdown]
 # ## 7 · The race

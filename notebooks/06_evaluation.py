@@ -182,17 +182,17 @@ curves(
 #   everybody sees.** Probably since nets of this kind look at texture more than we do (Geirhos et
 #   al. 2018), and our drawn flowers have no grain of their own, as photographs have.
 # - **NIQE** compares with the statistics of good photographs, **BRISQUE** with what people said of
-#   damaged ones. NIQE gives our flowers 12, where good large photographs have 3 or 4. That is not
-#   because they are drawn: *photographs* of 32 pixels get 11 (`docs/results/study`). It needs 192
-#   pixels, smaller pictures are enlarged before it looks, and four blocks are few (lesson 07). So
-#   far from home, what it says means little.
+#   damaged ones. NIQE gives our flowers 12, where good large photographs have 3 or 4. Part of
+#   that may be that they are drawn, but only part: even *photographs* get 11 at 32 pixels
+#   (`docs/results/study`). It needs 192 pixels, smaller pictures are enlarged before it looks, and
+#   four blocks are few (lesson 07). So far from home, what it says means little.
 
 # %% [markdown]
 # ## 2 · Before any score: the range
 #
 # Inside, our pictures are floats from −1 to 1. Metrics want pixels: whole numbers from 0 to 255, or
-# floats from 0 to 1. So there is one line between your sampler and every score, and it is the line
-# of which the paper's tables died.
+# floats from 0 to 1. So there is one line between your sampler and every score, and the
+# paper's code does not have it.
 
 # %% [markdown]
 # ### Exercise 1 · From floats to pixels

@@ -23,9 +23,9 @@
 #
 # All along, this course has followed one paper: *Exploring image generation with unconditional DDPM
 # and conditional DDPM with classifier-free guidance*, a project of a winter school like yours. Its
-# authors published their code, in three notebooks, with the outputs as they were. That is why
-# everything that follows can be found at all. You will meet mistakes. Each has been made by people
-# with more experience, and **whoever publishes nothing is never found out.**
+# authors published their code, in three notebooks, with the outputs of some of their runs as they
+# were. That is why everything that follows can be found at all. You will meet mistakes. Each has
+# been made by people with more experience, and **whoever publishes nothing is never found out.**
 
 # %% [markdown]
 # ## 1 · The case
@@ -86,8 +86,9 @@ for conditional, model in ((False, "unconditional"), (True, "conditional")):
 #    other colours should not *ruin* a model.
 # 2. **CNN-IQA in the same row.** 0.54 without classes, the best of its column! 0.15 with classes.
 #    The authors see it, say that it contradicts their eyes, and find no explanation.
-# 3. **NIQE and BRISQUE do not see the 3-layer net**, in which the authors see a clear improvement.
-#    (CNN-IQA sees it a little.)
+# 3. **NIQE and BRISQUE do not see the 3-layer net**, in which the authors see a clear improvement:
+#    both call it a little *worse* than the 2-layer net, in both columns. (CNN-IQA calls it a little
+#    better, in both columns too; "only [...] for the conditional model", says the text.)
 # 4. **FID does not move with $w$** (Table 3).
 #
 # A detective takes the strangest first.
@@ -97,7 +98,9 @@ for conditional, model in ((False, "unconditional"), (True, "conditional")):
 #
 # The paper offers two explanations: augmentation may have made it harder to learn the features, or
 # the walk would have needed more steps. There is a witness who was not asked. The saved notebook of
-# that run has the **loss** of each epoch: 0.10 after the first, and **0.0023** after the last. The
+# that run, of the net without classes, has the **loss** of each epoch: 0.10 after the first, and
+# **0.0023** after the last. (Of the net with classes no log is saved. The same lines stand in its
+# notebook; that they ran, only its scores say.) The
 # other saved log, of a run on flowers (the 3-layer net, by its clock), stands near 0.025 where it
 # breaks off.
 #
@@ -293,7 +296,8 @@ for name, x in (("black", x_black), ("flowers", x_flower)):
 # 255) and single brighter pixels, and the eye sees black. But NIQE and
 # BRISQUE do not look at grey levels. They first subtract from each pixel the mean of its
 # neighbourhood, and divide by the standard deviation of the neighbourhood plus 1 (in grey levels
-# of 255). That is what makes them blind to brightness and contrast; here is what they see then.
+# of 255). That is what makes them blind to brightness and contrast; here is, nearly, what they see
+# then (they round to whole grey levels, and got these floats with twice the contrast).
 #
 # > **Predict.** What will be left of the black squares: nothing, or something like noise?
 
@@ -339,9 +343,11 @@ picture(
 # ### The wrong range
 #
 # You have just seen the second trap, too. The metrics expect values from 0 to 1, and they got
-# values from about −1 to 1. Lesson 06 has shown what that does to FID and KID. The strange thing
-# is that people would never have noticed: the *pictures* that the code saved for them went through
-# `make_grid(..., value_range=(-1, 1))`, which is right. The eyes saw flowers; FID and IS saw this:
+# values from about −1 to 1. Lesson 06 has shown what that does to FID and KID. The strange thing is
+# that people would never have noticed: the *pictures* that the code saved for them went through
+# `make_grid(..., value_range=(-1, 1))`, which is right. The eyes saw flowers. If Table 3 was made
+# as the saved code says (it is not quite the cell that made it, and none of its output is saved),
+# FID and IS saw this:
 
 # %%
 from flowerdiff.checkpoint import load_pretrained
@@ -391,8 +397,9 @@ Markdown(table_1(runs, False) + "\n" + table_1(runs, True))
 # Do not compare the paper's column with ours number by number: other pixels, another scale. Read
 # the tables in three other ways:
 #
-# - **Across**, as published against corrected: the same pictures, the same score; the mistakes are
-#   the only difference.
+# - **Across**, as published against corrected: the same pictures and the same score, in the right
+#   range and at another size. As published, our 32 pixels are enlarged to the paper's 128 first;
+#   corrected, BRISQUE looks at the 32 themselves, and NIQE at 192 (section 4).
 # - **Into the brackets**: how far apart are three seeds of the *same* row?
 # - **The black rows**, beside those of flowers. (A dash means that a score was not measured.)
 #
@@ -401,8 +408,9 @@ Markdown(table_1(runs, False) + "\n" + table_1(runs, True))
 # row before are 0.2 apart. (With classes: 1.1 against 0.3.) Where the seed alone makes such
 # differences, one between two black nets says little. And BRISQUE? As published it calls the black
 # nets *better* than those of flowers, 48 against 55 (low is good). Corrected they are far worse, 54
-# against 28. With classes it is the same. Here the wrong range turns the verdict round. (In the
-# paper it did not: 66 against 10.)
+# against 28. With classes it is the same. Range and size have turned the verdict round; which of
+# the two, or whether it takes both, these columns do not say. (In the paper it did not turn: 66
+# against 10.)
 #
 # Samples of the black row, as people see them:
 
@@ -524,7 +532,7 @@ notes["3 · NIQE of perfect pictures, 128 px and 192 px"] = means[128], means[19
 #
 # The library's `niqe` enlarges small pictures to 192 pixels, four blocks, and its score says so.
 # That, and the right range, is what *corrected* means in the table above; *as published* has one
-# block.
+# block, the 96 pixels at the top left: nearly half of a picture of 128 is never looked at.
 
 # %% [markdown]
 # ## 5 · FID that does not move
@@ -686,15 +694,17 @@ for name, values in series.items():
 # %% [markdown]
 # Where such a share is small (say, below 5 %), luck is a poor explanation. Three of the twelve are.
 # The corrected FID *falls*, from 384.5 to 381.7 at $w = 2$ and up to 382.8 again: less than 1 %.
-# The corrected IS rises at every step, from 1.88 to 2.04, and diversity falls at every step, from
+# The corrected IS rises at every step, from 1.88 to 2.04 (it is of all 53 at once; the paper's is
+# the mean of nine, each of six pictures or five, as the metric's library has it if nothing is said,
+# and could not exceed 6), and diversity falls at every step, from
 # 0.588 to 0.565: what guidance is expected to do. But it is one net, and one set of noises.
 #
 # And the test takes for granted that without an influence all orders are equally likely. Here all
 # six sets begin with the same noise, so neighbouring $w$ give nearly the same pictures: these are
 # not six draws that could come in any order. The FID of 530 pictures (of other noise, by another
-# sampler) *rises*, from 351.2 to 353.6 at $w = 2$. **A small share says little where the test's
-# assumption fails.** (And who looks at many shares will find one below 5 % by luck: with six scores
-# in every fourth study or so.)
+# sampler) *rises*, from 351.2 to 353.6 at $w = 2$, and at $w = 4$ is back where it was. **A small
+# share says little where the test's assumption fails.** (And who looks at many shares will find one
+# below 5 % by luck: with six scores in every fourth study or so.)
 #
 # Recognition cannot help. Five guesses among 53 species are right in 9 % of cases; the recogniser's
 # five, with these pictures, in 10 to 11 %. But it can read *no* net of the study, and of black
@@ -817,8 +827,10 @@ picture(
 #
 # The same habit has left another trace. In the saved notebook the code says a batch of 16, and the
 # log below it shows 74 steps for each epoch of 2,346 pictures. 2,346 / 74 is 31.7: that log is of a
-# run with 32. **A notebook's outputs need not come from the code above them.** Restart and run all,
-# before you publish.
+# run with 32. And in the notebook with classes a log of the 3-layer net, broken off in its epoch
+# 57, is followed by a training time and by scores that are those of the 2-layer net, "+ img. aug",
+# in Tables 1 and 2. **A notebook's outputs need not come from the code above them.** Restart and
+# run all, before you publish.
 #
 # ### Time, squeezed
 #
@@ -1072,8 +1084,9 @@ Markdown(head + "\n".join(f"| {trap} | {' | '.join(pair)} |" for trap, pair in c
 #
 # We know now what is wrong with the paper's numbers. That does not make its *conclusions* wrong.
 # They have to be tried again, with the *measuring* mended: more pictures, the right range, three
-# seeds in the 2-layer rows. (The nets are the paper's: the 3-layer one still gets the squeezed time
-# of section 6, and has one seed only.)
+# seeds in the 2-layer rows. (The nets are the paper's, narrower; the 3-layer one still gets the
+# squeezed time of section 6, and has one seed only. Small departures are listed in
+# `docs/study.md`.)
 #
 # How large must a difference be? Train the same row with another seed, and its scores change. The
 # differences *within* rows are the ruler for those *between* rows. Take the variance within each
@@ -1222,11 +1235,14 @@ figure("figure-4", "The 3-layer net")
 # - **C (the 3-layer net is better): not here.** With classes KID is worse; without, it depends on
 #   the ruler. But this 3-layer net is narrow, still has the squeezed time, and has seen 20 epochs
 #   with one seed; the paper's has 230 million parameters. Of the paper's own net, this says little.
+#   (Nor does the paper's table say *what* of it would help: blocks, size, norms, time and attention
+#   all differ. And 230 million parameters, 80 times through 2,346 pictures, judged by eye: does
+#   it draw its training pictures again? The paper does not ask. Lesson 06, section 7.)
 # - **NIQE and BRISQUE**, apart from black, say "?" in 22 of 24 cells, and with the finer ruler in
-#   15; KID in one of six, and then in none. And where they tell, they contradict KID and each
-#   other. With classes, of the net augmented as intended, NIQE of 106 says worse, of 530 better; of
-#   the 3-layer net, BRISQUE of 106 says better, of 530 worse. As published it finds even black
-#   better.
+#   15; KID in one of six, and then in none. Where they tell, with the finer ruler, they agree with
+#   KID in six of nine, and contradict it, or each other, in the rest. With classes, of the net
+#   augmented as intended, NIQE of 106 says worse, of 530 better; of the 3-layer net, BRISQUE of 106
+#   says better, of 530 worse. As published it finds even black better.
 #
 # There are some hundred intervals in the study's last table. Each misses the true difference with a
 # chance of 5 %: expect **about five of them to lie** (the problem of *multiple comparisons*), and
@@ -1249,10 +1265,11 @@ figure("figure-4", "The 3-layer net")
 #   A detective lives on such sentences. They could have left them out.
 # - **They knew the limits** and named them: 106 pictures are few, FID takes thousands,
 #   augmentations should be tried one at a time, a cosine schedule might help.
-# - **The core is right.** The schedule, the loss, the ancestral sampler, the mixture of guidance:
-#   read line by line, they compute what they should.
-# - **They published everything**, with logs and times. Many a paper has such mistakes; in this one
-#   they can be found.
+# - **The core is right.** The loss, the ancestral sampler, the mixture of guidance: read line by
+#   line, they compute what they should. The schedule has one $\beta$ too many, at $t = 0$, and so
+#   the last step leaves a grain of about one grey level in each sample.
+# - **They published their code**, with the logs, scores and times of some of the runs. Many a paper
+#   has such mistakes; in this one they can be found.
 #
 # None of the traps is about diffusion. They are about **plumbing**: ranges, defaults, variables,
 # batches. So will yours be.
@@ -1273,7 +1290,8 @@ figure("figure-4", "The 3-layer net")
 # 5. **Is the metric made for this size and number?** Read what it needs. *One block where it takes
 #    four; 53 pictures where it takes thousands.*
 # 6. **Is it more than luck?** Three seeds, an interval, or the order shuffled. *Six values of $w$.*
-# 7. **Was one thing changed at a time?** *Five augmentations at once.*
+# 7. **Was one thing changed at a time?** *Five augmentations at once; a net with other blocks,
+#    norms, attention and size.*
 # 8. **Does the text fit the table?** Hold each "all" and "best" against the numbers. *Five of six.*
 # 9. **Does the code fit the text?** Shapes and parameter counts tell. And read the code that you
 #    begin with. *Added, not concatenated.*

@@ -51,10 +51,11 @@ def test_train_then_go_on_then_sample(tmp_path, capsys):
     config = tmp_path / "run.toml"
     config.write_text(RUN.format(out=out, steps=5))
     assert main(["train", "--config", str(config)]) == 0
-    # A run that took long, and one line more than its checkpoint: that step will be done again.
+    # A run that took long, and one line more than its checkpoint: that step will be done again. In
+    # the middle of the next line the battery was empty.
     log = out / "log.jsonl"
     row = json.loads(log.read_text()) | {"seconds": 100.0, "cpu_seconds": 200.0}
-    log.write_text("".join(json.dumps(r) + "\n" for r in (row, row | {"step": 7})))
+    log.write_text("".join(json.dumps(r) + "\n" for r in (row, row | {"step": 7})) + '{"st')
     config.write_text(RUN.format(out=out, steps=8))
     assert main(["train", "--config", str(config)]) == 0
 
