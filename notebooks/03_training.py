@@ -209,8 +209,8 @@ for t in (2, 10, 100, 400, 700, 800):
 #
 # *medium · 8 minutes.* For the simplest net there is: it has a single `weight`, and its guess is
 # $\hat\varepsilon = \text{weight} \cdot x_t$. `x0` and `eps` have the shape (B, 3, H, W), `t` the
-# shape (B,), and `alpha_bar` is the schedule, (T + 1,). Mix (as in lesson 01, exercise 4), guess,
-# compare. Return one number.
+# shape (B,), and `alpha_bar` (T + 1,) is that of some schedule; the check brings its own. Mix (as
+# in lesson 01, exercise 4), guess, compare. Return one number.
 
 # %%
 from flowerdiff.checks.training import check_training_loss

@@ -316,8 +316,8 @@ check_posterior_variance(posterior_variance)
 # ### Exercise 3 · One step back
 #
 # *medium · 12 minutes.* Write the step from $t$ to $s$, with $b$ as the noise's variance.
-# `x_t`, `eps_hat` and the fresh noise `z` have one shape, `alpha_bar` is the schedule's tensor, `t`
-# and `s` are whole numbers. Begin with $\hat x_0$.
+# `x_t`, `eps_hat` and the fresh noise `z` have one shape, `alpha_bar` (T + 1,) is that of some
+# schedule (the check brings its own), `t` and `s` are whole numbers. Begin with $\hat x_0$.
 
 # %%
 from flowerdiff.checks.sampling import check_ancestral_step
@@ -491,7 +491,8 @@ picture(
 # ### Exercise 4 · One step of DDIM
 #
 # *medium · 10 minutes.* Write it. The arguments are those of exercise 3, and `eta`. Your
-# `posterior_variance` may help, but is not needed: its formula is
+# `posterior_variance` may help, but is not needed (and with Python's numbers, `.item()`, it divides
+# by 0 at $s = 0$): its formula is
 # $v = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\, b$.
 
 # %%
@@ -698,10 +699,10 @@ print(f"and a stop at t = 10: {error_of(dpm_solver_pp, [*times[:-1], 10, 0]):.4f
 #
 # ### Exercise 5 · Times evenly in log-SNR
 #
-# *medium · 12 minutes.* Give `steps` times, from $\lambda = -2$ to $\lambda = 2$, evenly
-# spaced in $\lambda$: for each $\lambda$ wanted, the whole number $t$ whose $\lambda_t$ is nearest
-# to it. `alpha_bar` has $T + 1$ entries; $t = 0$, where $\lambda$ is infinite, does not count.
-# Return a tensor of whole numbers of the shape (steps,), falling.
+# *medium · 12 minutes.* Give `steps` times, from $\lambda = -2$ to $\lambda = 2$, evenly spaced in
+# $\lambda$: for each $\lambda$ wanted, the whole number $t$ whose $\lambda_t$ is nearest to it.
+# `alpha_bar` is again that of some schedule, with $T + 1$ entries; $t = 0$, where $\lambda$ is
+# infinite, does not count. Return a tensor of whole numbers of the shape (steps,), falling.
 #
 # (Try `torch.linspace` for what is wanted, and `(values[:, None] - wanted).abs().argmin(0)`, which
 # says for each wanted number the position of the nearest value.)
@@ -969,8 +970,9 @@ picture(
 #
 # *medium · 10 minutes.* Turn it round: keep a part of a picture, and let the model draw the rest
 # anew (**inpainting**). In every step, after the sampler has made $x_s$, the known part is put
-# back: the known picture `x0`, noised to $s$ with the noise `eps`. `known` is 1 where the picture
-# is known and 0 elsewhere, `ab_s` is the number $\bar\alpha_s$.
+# back: the known picture `x0`, noised to $s$ with the noise `eps`. These three are (B, 3, H, W);
+# `known` (H, W) is 1 where the picture is known and 0 elsewhere, `ab_s` is the number
+# $\bar\alpha_s$.
 
 # %%
 from flowerdiff.checks.sampling import check_keep_known

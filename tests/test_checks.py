@@ -468,7 +468,7 @@ def test_work_in_float32_is_right_or_told():
     assert few.verdict(lambda x: torch.tensor(x / 3).item()).mark == "✓"
     told = few.verdict(lambda x: x / 3 + 1e-5).text
     assert "is it worked out in float32?" in told and "4.66666667, got 4.66667667" in told
-    assert "keep the dtype" in check.verdict(lambda x, b, e: check.oracle(x, b, e).double()).text
+    assert "make it float32" in check.verdict(lambda x, b, e: check.oracle(x, b, e).double()).text
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from torch import Tensor
 TRIALS = 5  # inputs that an answer is tried on; `draw` gives each another shape
 STOPPED = "it was stopped before it was done; is there a loop in it that never ends?"
 CHANGED = "your function changes the tensor it is given (by *= or the like); make a new one"
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32)  # as good as int64
 OPEN, WRONG, SOLVED = "○", "✗", "✓"
 
 
@@ -197,23 +198,25 @@ def _difference(got, expected) -> str:
 def _compared(got, expected) -> str:
     if getattr(got, "shape", None) == () and not isinstance(got, Tensor):
         got = got.item()  # a number of NumPy's
-    if isinstance(expected, Tensor) and not expected.ndim and isinstance(got, int | float):
-        got = torch.tensor(got, dtype=expected.dtype)  # a number is as good as a tensor of one
-    exact = not isinstance(got, Tensor) or got.dtype == torch.float64
+    tensor = isinstance(got, Tensor)
+    number = (got.numel() == 1 and not got.is_complex()) if tensor else isinstance(got, int | float)
+    exact = not tensor or got.dtype == torch.float64
     if not isinstance(expected, Tensor):
-        number = isinstance(got, Tensor) and got.numel() == 1 and not got.is_complex()
-        if not (number or isinstance(got, int | float)):
+        if not number:
             quotes = ": are there quotation marks too many?" if isinstance(got, str) else ""
             return f"expected one number, got {_kind(got)}{quotes}"
-        got, expected = (
-            torch.as_tensor(x, dtype=torch.float64).reshape(()) for x in (got, expected)
-        )
+        expected = torch.tensor(expected, dtype=torch.float64)
+    if number and not expected.ndim:
+        got = torch.as_tensor(got, dtype=expected.dtype).reshape(())
+    elif tensor and expected.dtype == torch.int64 and got.dtype in WHOLE:
+        got = got.long()
     if not isinstance(got, Tensor) or got.shape != expected.shape or got.dtype != expected.dtype:
         alike = isinstance(got, Tensor) and got.shape == expected.shape
-        keep = ": keep the dtype of what you are given" if alike else ""
-        return f"expected {_kind(expected)}, got {_kind(got)}{keep}"
+        dtype = str(expected.dtype).removeprefix("torch.")
+        return f"expected {_kind(expected)}, got {_kind(got)}" + (f": make it {dtype}" * alike)
     # Who sums float32 in another order gets other last digits; who does it in between, too.
-    atol, rtol = (1e-9, 1e-6) if exact and expected.dtype == torch.float64 else (1e-5, 1e-3)
+    one = exact and expected.dtype == torch.float64 and not expected.ndim
+    atol, rtol = (1e-9, 1e-6) if one else (1e-5, 1e-3)
     close = torch.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return ""

@@ -55,6 +55,15 @@ def _x0_without_root(x_t, eps_hat, z, alpha_bar, t, s):
     return _step(x_t, eps_hat, z, alpha_bar, t, s, x0=(x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t)
 
 
+def _by_the_two_hints(x_t, eps_hat, z, alpha_bar, t, s):
+    """The mean as section 2 has it: two hints, each with the precision 1 / variance."""
+    ab_t, ab_s = alpha_bar[t], alpha_bar[s]
+    a = ab_t / ab_s
+    hints = [(ab_s**0.5 * _seen(x_t, eps_hat, ab_t), 1 - ab_s), (x_t / a**0.5, (1 - a) / a)]
+    mean = sum(hint / v for hint, v in hints) / sum(1 / v for _, v in hints)
+    return mean + ((1 - a) ** 0.5 * z if s else 0)
+
+
 def _all_the_noise(x_t, eps_hat, z, alpha_bar, t, s):
     """1 - alpha_bar_t for beta, wherever it stands."""
     ab_t, ab_s = alpha_bar[t], alpha_bar[s]
@@ -118,6 +127,11 @@ check_ancestral_step = Exercise(
         ),
         Mistake("the mean is right; add the noise, sqrt(b) times z.", _no_noise),
         Mistake("you took eps_hat for x0_hat: work out x0_hat first.", _eps_for_x0),
+        Mistake(
+            "right, except on arriving at s = 0: there the first hint is certain, its variance 0, "
+            "and 1 / 0 makes nan. The paper's form of the mean has no such place.",
+            _by_the_two_hints,
+        ),
         Mistake(
             "s need not be t - 1: take alpha_bar[s], and a = alpha_bar[t] / alpha_bar[s].",
             _neighbours,

@@ -223,7 +223,7 @@ check_log_snr_times = Exercise(
     _draw_times,
     [
         Mistake(
-            "the right times in the wrong order: a walk goes from noise (-2) to picture (2).",
+            "wrong order: a walk goes from noise (-2) to picture (2). Or is the SNR upside down?",
             _from_the_end,
         ),
         Mistake(

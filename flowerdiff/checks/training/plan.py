@@ -14,10 +14,10 @@ def lr_at(step, steps, lr, warmup, decay):
 
 
 def _draw_step(generator, i):
-    warmup, decay = 10 + 5 * i, 30 + 2 * i
-    steps = warmup + decay + 40
-    # The first step, up, level, down, and the last step, in every check.
-    step = (0, warmup // 2, warmup + 10, steps - decay // 2, steps - 1)[i]
+    warmup, decay = 10 + 5 * i, (30, 32, 15, 36, 38)[i]
+    steps = warmup + decay + (1 if i == 2 else 40)
+    # The first step, up, level (between the last one up and the first one down), down, the last.
+    step = (0, warmup // 2, warmup, steps - decay // 2, steps - 1)[i]
     return step, steps, 0.001 + 0.002 * torch.rand(1, generator=generator).item(), warmup, decay
 
 
