@@ -150,6 +150,7 @@
       player.set("rows", [name]);
       player.set("frames", film);
     } catch (error) {
+      if (mine !== asked) return;
       status.textContent = `This walk cannot be shown: ${error.message}`;
     }
   }

@@ -10,6 +10,7 @@ const flowerdiff = (() => {
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const BOXES = ["VBoxModel", "HBoxModel", "BoxModel", "GridBoxModel"];
   const INPUTS = ["flowerdiff.widgets.doodle.Canvas"]; // to draw on, for Python to see
+  const RANGE = "flowerdiff.widgets.range.Range"; // a slider of our own that Python listens to
   const modules = new Map(); // code: promise of the module
   const styles = new Set();
 
@@ -73,7 +74,8 @@ const flowerdiff = (() => {
     const { model_name: kind, state } = models[id];
     if (models[state.layout?.slice(10)]?.state.display === "none") return;
     if (INPUTS.includes(state._anywidget_id)) return;
-    if (state._esm) yield state;
+    if (state._anywidget_id === RANGE) yield [state.label, state.value];
+    else if (state._esm) yield state;
     else if (BOXES.includes(kind)) {
       for (const child of state.children) yield* parts(models, child.slice("IPY_MODEL_".length));
     } else if (state.description && kind !== "ButtonModel") {

@@ -28,16 +28,19 @@ function render({ model, el }) {
   const pair = element("div", { class: "fd-pair" }, ...sides.map((side) => side.button));
   const verdict = element("p", { class: "fd-verdict", role: "status" });
   const review = element("div", { class: "fd-review" });
-  // Without the attribute JupyterLab would take the keys: an arrow would leave the cell.
   const root = element(
     "div",
-    { class: "fd-blind", role: "group", "aria-label": "Blind test", "data-lm-suppress-shortcuts": "true" },
+    { class: "fd-blind", role: "group", "aria-label": "Blind test" },
     element("div", { class: "fd-top" }, label, again, where),
     question,
     pair,
     verdict,
     review,
   );
+  // Without it JupyterLab would take the keys: an arrow would leave the cell.
+  for (const control of root.querySelectorAll("select, button")) {
+    control.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   el.append(root);
 
   const given = () => model.get("answers")[model.get("contest")];
@@ -65,9 +68,10 @@ function render({ model, el }) {
   const draw = () => {
     const done = given().length === rounds().length;
     select.value = model.get("contest");
+    again.disabled = given().length === 0;
+    if (done && pair.contains(document.activeElement)) again.focus(); // or the focus would be lost
     question.hidden = pair.hidden = done;
     verdict.hidden = review.hidden = !done;
-    again.disabled = given().length === 0;
     if (done) {
       const right = rounds().filter((round, i) => round.real === given()[i]).length;
       where.textContent = "";
@@ -87,7 +91,8 @@ function render({ model, el }) {
     review.replaceChildren();
   };
 
-  sides.forEach(({ button }, side) => (button.onclick = () => answer(side)));
+  // Of a double click the second is no answer: nobody has seen that round yet.
+  sides.forEach(({ button }, side) => (button.onclick = (event) => event.detail < 2 && answer(side)));
   again.onclick = () => {
     store([]);
     sides[0].button.focus();
@@ -97,6 +102,8 @@ function render({ model, el }) {
     model.save_changes();
   };
   root.onkeydown = (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // for the browser
+    if (event.key === "Enter" && event.repeat) event.preventDefault(); // held down: one answer
     const side = ["ArrowLeft", "ArrowRight"].indexOf(event.key);
     if (side < 0 || event.target === select) return; // a select has its own keys
     event.preventDefault();

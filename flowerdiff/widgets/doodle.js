@@ -46,20 +46,24 @@ function render({ model, el }) {
   const status = element("p", { class: "fd-status", role: "status" });
   const root = element(
     "div",
-    // Without the attribute JupyterLab would take the keys: an arrow would leave the cell.
-    { class: "fd-doodle", role: "group", "aria-label": "Doodle", "data-lm-suppress-shortcuts": "true" },
+    { class: "fd-doodle", role: "group", "aria-label": "Doodle" },
     paper,
     colours,
     tools,
     status,
   );
+  // Without it JupyterLab would take the keys: an arrow would leave the cell.
+  for (const control of root.querySelectorAll("canvas, select, button, input")) {
+    control.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   el.append(root);
   colours.querySelector("input").checked = true;
 
   const chosen = () => colours.querySelector("input:checked");
   const past = []; // pictures to go back to
   let at = { x: size >> 1, y: size >> 1 }; // the keyboard's brush, in pixels
-  let from = null; // where a stroke of the pointer has come to
+  let from = null; // where a stroke of the pointer has come to ...
+  let finger = null; // ... and of which one: a second one, or the palm, paints nothing
   let shown = ""; // what is on the canvas, as a data URL
 
   const keep = () => {
@@ -126,24 +130,25 @@ function render({ model, el }) {
   };
 
   canvas.onpointerdown = (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || from) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     keep();
+    finger = event.pointerId;
     at = from = pixel(event);
     stroke(from, from);
     showRing();
   };
   canvas.onpointermove = (event) => {
-    if (!from) return;
+    if (!from || event.pointerId !== finger) return;
     const to = pixel(event);
     stroke(from, to);
     at = from = to;
     showRing();
   };
-  canvas.onpointerup = canvas.onpointercancel = () => {
-    if (!from) return;
+  canvas.onpointerup = canvas.onpointercancel = (event) => {
+    if (!from || event.pointerId !== finger) return;
     from = null;
     send();
     say(`painted ${chosen().getAttribute("aria-label")}`);
@@ -191,6 +196,7 @@ function render({ model, el }) {
     model.set("image", shown);
     model.save_changes();
     undo.disabled = !past.length;
+    if (undo.disabled) canvas.focus({ preventScroll: true }); // or the focus would be lost
     say("took the last stroke back");
   };
   undo.disabled = true;

@@ -27,14 +27,14 @@ let count = 0; // so that two maps on a page have names of their own
 
 function render({ model, el }) {
   const id = `fd-net-${(count += 1)}`;
-  const picture = element("select", { id: `${id}-picture` });
-  // Without the attribute JupyterLab would take the keys: an arrow would leave the cell. Some of its
-  // shortcuts are meant for whatever has the focus, so the slider itself needs it, too.
+  // Without it JupyterLab would take the keys: an arrow would leave the cell. It looks at what has
+  // the focus, and not at what that lies in.
   const keysStay = { "data-lm-suppress-shortcuts": "true" };
+  const picture = element("select", { id: `${id}-picture`, ...keysStay });
   const range = { type: "range", id: `${id}-t`, list: `${id}-times`, ...keysStay };
   const slider = element("input", range);
   const marks = element("datalist", { id: `${id}-times` });
-  const now = element("output", { for: `${id}-t` });
+  const now = element("output", { for: `${id}-t`, "aria-live": "off" }); // the slider says it
   const bar = element(
     "div",
     { class: "fd-net-bar" },
@@ -64,7 +64,7 @@ function render({ model, el }) {
   note.hidden = true;
   const root = element(
     "div",
-    { class: "fd-net", role: "group", ...keysStay },
+    { class: "fd-net", role: "group" },
     bar,
     map,
     about,
@@ -119,10 +119,11 @@ function render({ model, el }) {
         class: "fd-net-area",
       });
       const spoken = `${name}: ${block.what}; output ${block.shape}`;
-      const node = shape("g", { role: "radio", "aria-label": spoken }, area, box, label);
+      const node = shape("g", { role: "radio", "aria-label": spoken, ...keysStay }, area, box, label);
       node.dataset.name = name;
       node.onclick = () => choose(name);
       node.onkeydown = (event) => {
+        if (event.altKey || event.ctrlKey || event.metaKey) return; // for the browser
         const last = blocks.length - 1;
         const to = {
           ArrowRight: i === last ? 0 : i + 1,
@@ -285,7 +286,11 @@ function render({ model, el }) {
   drawMap();
   fill();
   draw();
-  model.send({ kind: "ping" });
+  try {
+    model.send({ kind: "ping" });
+  } catch {
+    missing();
+  }
   return () => {
     clearTimeout(silence);
     for (const name of ["block", "picture", "t"]) model.off(`change:${name}`, changed);

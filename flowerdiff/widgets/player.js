@@ -42,6 +42,8 @@ function play(model, playing) {
   model.save_changes();
 }
 
+let byHand = false; // while somebody's press of Play or Space is being answered
+
 // The clock belongs to the model, not to a view: two views of one player must not run it twice.
 function initialize({ model }) {
   let clock;
@@ -53,13 +55,17 @@ function initialize({ model }) {
     clearInterval(clock);
     if (model.get("playing")) clock = setInterval(tick, 1000 / model.get("fps"));
   };
-  if (model.get("playing") && matchMedia("(prefers-reduced-motion: reduce)").matches) {
-    play(model, false); // the reader asked for no motion: show where the film would end
-    go(model, Infinity);
-  }
-  model.on("change:playing", wind);
+  const begin = () => {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches && !byHand;
+    if (model.get("playing") && still) {
+      play(model, false); // the reader asked for no motion: show where the film would end
+      go(model, Infinity);
+    }
+    wind();
+  };
+  model.on("change:playing", begin);
   model.on("change:fps", wind);
-  wind();
+  begin();
   return () => clearInterval(clock);
 }
 
@@ -75,13 +81,15 @@ function render({ model, el }) {
   const bar = element("div", { class: "fd-bar" }, back, toggle, forward, slider, speed);
   const note = element("p", { class: "fd-note", role: "status" });
   note.hidden = true;
-  // Without the attribute JupyterLab would take the keys: an arrow would leave the cell.
-  const attributes = { class: "fd-player", role: "group", "data-lm-suppress-shortcuts": "true" };
-  const root = element("div", attributes, stage, caption, bar, note);
+  const root = element("div", { class: "fd-player", role: "group" }, stage, caption, bar, note);
+  // Without it JupyterLab would take the keys: an arrow would leave the cell, D twice delete it. It
+  // looks at what has the focus, and not at what that lies in.
+  for (const control of bar.children) control.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(root);
 
   let images = []; // [row][panel] <img>
   let layout; // what they are laid out for
+  let held = null; // the control that had the focus when the walk began to grow
   let live = null; // a frame on its way: { frame, rows, index, total }, while the walk is growing
 
   const layOut = (rows, titles) => {
@@ -123,21 +131,31 @@ function render({ model, el }) {
     // Python moved it; neither while the film runs.
     const silent = playing || live || document.activeElement === slider;
     caption.setAttribute("aria-live", silent ? "off" : "polite");
-    caption.textContent = frame.caption;
+    if (caption.textContent !== frame.caption) caption.textContent = frame.caption;
     slider.setAttribute("aria-valuetext", frame.caption);
     slider.max = live ? live.total : frames.length - 1;
     slider.value = index;
     speed.value = Object.values(SPEEDS).find((fps) => fps >= model.get("fps")) ?? SPEEDS.fast;
     setIcon(toggle, playing ? "pause" : "play", playing ? "pause" : "play");
     root.setAttribute("aria-busy", Boolean(live));
+    if (live && bar.contains(document.activeElement)) held = document.activeElement;
     for (const control of bar.children) control.disabled = Boolean(live);
+    if (!live && held) {
+      if (document.activeElement === document.body) held.focus({ preventScroll: true });
+      held = null;
+    }
+  };
+  const press = () => {
+    byHand = true;
+    play(model, !model.get("playing"));
+    byHand = false;
   };
 
   setIcon(back, "back", "one step back");
   setIcon(forward, "forward", "one step on");
   back.onclick = () => go(model, model.get("index") - 1);
   forward.onclick = () => go(model, model.get("index") + 1);
-  toggle.onclick = () => play(model, !model.get("playing"));
+  toggle.onclick = press;
   slider.oninput = () => {
     if (model.get("playing")) play(model, false);
     go(model, Number(slider.value));
@@ -157,11 +175,12 @@ function render({ model, el }) {
     ArrowRight: () => go(model, model.get("index") + 1),
     Home: () => go(model, 0),
     End: () => go(model, Infinity),
-    " ": () => play(model, !model.get("playing")),
+    " ": press,
   };
   root.onkeydown = (event) => {
     const own = event.target === speed || (event.key === " " && event.target !== slider);
-    if (own || live || !keys[event.key]) return; // a select and a button have their own keys
+    const meant = event.altKey || event.ctrlKey || event.metaKey; // for the browser
+    if (own || meant || live || !keys[event.key]) return; // a select and a button have their own
     event.preventDefault();
     keys[event.key]();
   };
@@ -187,8 +206,12 @@ function render({ model, el }) {
       draw();
     }
   });
-  model.send({ kind: "ping" });
   draw();
+  try {
+    model.send({ kind: "ping" });
+  } catch {
+    missing(); // JupyterLab knows already that the kernel is gone
+  }
   return () => clearTimeout(silence);
 }
 

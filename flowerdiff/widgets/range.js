@@ -15,11 +15,11 @@ function element(tag, attributes = {}, ...children) {
 function render({ model, el }) {
   const limits = Object.fromEntries(["min", "max", "step"].map((name) => [name, model.get(name)]));
   const input = element("input", { type: "range", "aria-label": model.get("label"), ...limits });
-  const shown = element("output");
+  const shown = element("output", { "aria-live": "off" }); // the slider says its own value
   const name = element("span", {}, model.get("label"));
-  // Without the attribute JupyterLab would take the keys: an arrow would leave the cell.
-  const attributes = { class: "fd-range", "data-lm-suppress-shortcuts": "true" };
-  el.append(element("label", attributes, name, input, shown));
+  // Without it JupyterLab would take the keys: an arrow would leave the cell.
+  input.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(element("label", { class: "fd-range" }, name, input, shown));
 
   let soon;
   const tell = () => (shown.textContent = String(Number(Number(input.value).toFixed(2))));
@@ -38,6 +38,7 @@ function render({ model, el }) {
   };
   // A range input has these keys by itself, but in JupyterLab they never get so far.
   input.onkeydown = (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // for the browser
     if (!(event.key in KEYS) && event.key !== "Home" && event.key !== "End") return;
     event.preventDefault();
     if (event.key in KEYS) input.stepUp(KEYS[event.key]);
