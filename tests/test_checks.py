@@ -2,6 +2,7 @@
 
 import _thread
 import importlib.util
+import json
 import re
 import signal
 from pathlib import Path
@@ -646,6 +647,20 @@ def test_a_widget_is_stored_as_it_was_at_the_end(builder, tmp_path):
     film, _, name = notebook.cells  # between them is the cell that fetches the course
     assert film.outputs[0].metadata["image/png"].alt.startswith("Another name")
     assert [output.text for output in name.outputs] == ["ok\n"]
+
+
+def test_a_widgets_old_script_is_seen_and_put_right(builder, tmp_path):
+    source = ROOT / "notebooks/00_first_flower.py"
+    ((built, solved),) = builder.editions(source).items()
+    script = json.dumps((ROOT / "flowerdiff/widgets/player.js").read_text())[1:-1]
+    copy = tmp_path / built.name
+    text = built.read_text()
+    assert script[:50] in text
+    copy.write_text(text.replace(script[:50], "// an old script"))
+    assert "scripts have changed" in builder.stale(source, copy, solved)
+    builder.reword(source, copy, solved)
+    assert builder.stale(source, copy, solved) == ""
+    assert copy.read_text() == text
 
 
 def test_a_lesson_without_exercises_has_one_edition(builder, tmp_path):

@@ -3,7 +3,8 @@ pictures and widgets for readers who run nothing.
 
     python tools/build_notebooks.py                     all of them
     python tools/build_notebooks.py 00_first_flower     one
-    python tools/build_notebooks.py --words             only text has changed: executes nothing
+    python tools/build_notebooks.py --words             only text has changed, or the scripts of the
+                                                        widgets: executes nothing
     python tools/build_notebooks.py --check             fail if one is stale; executes nothing
 
 The .py file (jupytext's percent format) is the source: edit that one. Building twice gives the same
@@ -23,6 +24,7 @@ Below the title every lesson gets the same cell, tools/colab/first_cell.py: it i
 """
 
 import argparse
+import importlib
 import os
 import re
 import sys
@@ -146,8 +148,9 @@ def build(source: Path, built: Path, solved: bool) -> None:
 
 
 def reword(source: Path, built: Path, solved: bool) -> None:
-    """Put the source's text cells into the built notebook, whose outputs stay: in a second, not in
-    minutes. Exits if anything but text has changed.
+    """Put the source's text cells into the built notebook, and the library's scripts and styles
+    into its widgets; its outputs stay: in a second, not in minutes. Exits if anything but text has
+    changed.
     """
     notebook, written = nbformat.read(built, as_version=4), from_source(source, solved)
     for cell, new in zip(notebook.cells, written.cells, strict=False):
@@ -155,7 +158,22 @@ def reword(source: Path, built: Path, solved: bool) -> None:
             cell.source = new.source
     if _as_written(notebook.cells) != _as_written(written.cells):
         sys.exit(f"{built.name}: not only words have changed; build it without --words")
+    for widget in _anywidgets(notebook):
+        widget |= _of_the_page(widget)
     built.write_text(as_text(notebook), encoding="utf-8")
+
+
+def _anywidgets(notebook) -> list[dict]:
+    """The states of a notebook's widgets that bring a script of ours along."""
+    models = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values()
+    return [model["state"] for model in models if "_esm" in model["state"]]
+
+
+def _of_the_page(widget: dict) -> dict[str, str]:
+    """The script and the style that the library has today for a widget with this state."""
+    module, _, name = widget["_anywidget_id"].rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    return {part: str(getattr(kind, part)) for part in ("_esm", "_css")}
 
 
 def _model(output) -> str | None:
@@ -173,7 +191,10 @@ def stale(source: Path, built: Path, solved: bool) -> str:
     """Why the built notebook is not that of its source; "" if it is."""
     if not built.exists():
         return "not built"
-    cells = nbformat.read(built, as_version=4).cells
+    notebook = nbformat.read(built, as_version=4)
+    if any(widget | _of_the_page(widget) != widget for widget in _anywidgets(notebook)):
+        return "the widgets' scripts have changed since it was built (--words puts them in)"
+    cells = notebook.cells
     if _as_written(cells) != _as_written(from_source(source, solved).cells):
         return "the source has changed since it was built"
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source]

@@ -14,10 +14,9 @@ def one_hot(y: Tensor, num_classes: int) -> Tensor:
 
 def sinusoid(t: Tensor, dim: int, fastest: float = 1.0, slowest: float = 1e-4) -> Tensor:
     """Times t (B,) -> (B, dim): sines, then cosines, of t, at frequencies fastest to slowest."""
-    frequency = torch.logspace(
-        math.log10(fastest), math.log10(slowest), dim // 2, device=t.device, dtype=torch.float32
-    )
-    angle = t.float()[:, None] * frequency
+    # Made on the CPU: Macs' GPUs know no logspace.
+    frequency = torch.logspace(math.log10(fastest), math.log10(slowest), dim // 2)
+    angle = t.float()[:, None] * frequency.to(t.device)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
