@@ -2,7 +2,8 @@
 
 The samples are spread evenly over the classes, image i with seed i, so the first 510 of 2,040 are
 what 510 would have been. They are compared with the `train` split; beside each number stands the
-same number for real images, those of the `validation` split: as good as a score can get. (Real
+same number for real images, those of the `validation` split: a yardstick (of recognition no upper
+end: samples may be more typical of their kind than photographs are). (Real
 classes are not even, 27 to 206 images in Oxford-102: that alone makes a KID of 0.001. That the
 samples are spread evenly and not by chance changes it by less than 0.002.)
 

@@ -23,8 +23,10 @@ def mixed_precision(asked: str, device: torch.device) -> str:
     """accelerate's `mixed_precision`: "no" (float32), "bf16" or "fp16". "auto" is bf16 if it is
     fast on `device`, else "no".
 
-    Warns of bf16 where it is slow; ValueError for anything else.
+    Warns of bf16 where it is slow; ValueError for anything else, and for fp16 without a GPU.
     """
+    if asked == "fp16" and device.type == "cpu":
+        raise ValueError('fp16 is for GPUs: say "auto"')
     if asked not in PRECISIONS:
         raise ValueError(f"no precision {asked!r}: choose from {', '.join(PRECISIONS)}")
     if asked == "auto":

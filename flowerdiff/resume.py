@@ -43,13 +43,18 @@ def restore(tensors: dict[str, Tensor], net: nn.Module, emas, optimizer) -> int:
 MAY_CHANGE = {"steps": 0, "decay": 0, "accumulate": 1}
 
 
-def note(config, net: nn.Module, schedule, images: Tensor) -> dict:
+def note(config, net: nn.Module, schedule, images: Tensor, labels: Tensor) -> dict:
     """What may not change when a run goes on; it is written into its checkpoint."""
-    alpha_bar = schedule.alpha_bar.cpu().numpy().tobytes()
+    digests = {
+        name: hashlib.sha256(tensor.cpu().contiguous().numpy()).hexdigest()
+        for name, tensor in (
+            ("alpha_bar", schedule.alpha_bar), ("pixels", images), ("labels", labels),
+        )
+    }  # fmt: skip
     return {
         "train": asdict(replace(config, **MAY_CHANGE)),
-        "net": asdict(net.config),
-        "data": {"images": len(images), "alpha_bar": hashlib.sha256(alpha_bar).hexdigest()},
+        "net": {"kind": type(net).__name__} | asdict(net.config),
+        "data": {"images": len(images), "size": list(images.shape[2:])} | digests,
     }
 
 
@@ -57,9 +62,12 @@ def check_same_run(path, saved: dict, wanted: dict, defaults: dict) -> None:
     """saved, wanted: notes. defaults: the settings' default values, which those have that came into
     the library after the checkpoint. Raises CheckpointError that names what is another.
     """
-    # Older notes say nothing of the data.
-    saved = {"train": {}, "net": {}, "data": wanted["data"]} | saved
-    saved["train"] = defaults | saved["train"] | MAY_CHANGE
+    # Older notes say nothing, or less, of the data, and not which net it is.
+    saved = {
+        "train": defaults | saved.get("train", {}) | MAY_CHANGE,
+        "net": {"kind": wanted["net"]["kind"]} | saved.get("net", {}),
+        "data": wanted["data"] | saved.get("data", {}),
+    }
     differ = [
         name
         for part, settings in wanted.items()

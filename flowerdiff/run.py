@@ -31,72 +31,23 @@ import math
 import platform
 import shutil
 import time
-import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from flowerdiff import schedule as schedules
 from flowerdiff.augment import AUGMENTATIONS
 from flowerdiff.checkpoint import FlowerModel, load_model, make_net, save_model
+from flowerdiff.config import Run, read_run, schedule_of
 from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
 from flowerdiff.processes import cpu_seconds, processes
-from flowerdiff.training import Progress, TrainConfig, train
+from flowerdiff.schedule import Schedule
+from flowerdiff.training import Progress, train
 from flowerdiff.unet import CompactUNet
 from flowerdiff.unet.deepen import load_shallower
-
-PREDICTIONS = ("eps", "v", "x0")
-SCHEDULES = {"linear": schedules.linear_schedule, "cosine": schedules.cosine_schedule}
-
-
-@dataclass(frozen=True)
-class Run:
-    """The fields of the TOML file."""
-
-    out: str
-    source: str
-    size: int
-    train: TrainConfig
-    split: str | None = None
-    start_from: str | None = None
-    augment: str = "flip"  # one of AUGMENTATIONS
-    net: dict = field(default_factory=dict)
-    schedule: dict = field(default_factory=dict)
-    save_every: int = 500  # steps between checkpoints
-    sample_every: int = 2000  # steps between sample grids
-
-
-def read_run(path: str | Path) -> Run:
-    """Read a TOML file. Raises ValueError that says what is wrong with it."""
-    try:
-        fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        train = fields.get("train", {}).items()
-        train = {key: tuple(value) if isinstance(value, list) else value for key, value in train}
-        run = Run(**fields | {"train": TrainConfig(**train)})
-        choices = {
-            "augment": (run.augment, AUGMENTATIONS),
-            "prediction": (run.train.prediction, PREDICTIONS),
-            "schedule": (run.schedule.get("kind", "linear"), SCHEDULES),
-        }
-        for name, (chosen, possible) in choices.items():
-            if chosen not in possible:
-                raise TypeError(f"no {name} {chosen!r}: choose from {', '.join(possible)}")
-        if not isinstance(run.train.ema_decay, tuple) or not run.train.ema_decay:
-            raise TypeError("ema_decay is a list, such as [0.999]")
-        schedule_of(run)
-        return run
-    except (tomllib.TOMLDecodeError, TypeError) as error:
-        raise ValueError(f"{path}: {error}".replace("Run.__init__() ", "")) from None
-
-
-def schedule_of(run: Run) -> schedules.Schedule:
-    """The schedule that the file asks for."""
-    arguments = {key: value for key, value in run.schedule.items() if key != "kind"}
-    return SCHEDULES[run.schedule.get("kind", "linear")](**arguments)
 
 
 def sample_grid(model: FlowerModel, n: int = 16) -> torch.Tensor:
@@ -108,7 +59,7 @@ def sample_grid(model: FlowerModel, n: int = 16) -> torch.Tensor:
 class RunFolder:
     """What a run leaves on disk, and what it needs to go on."""
 
-    def __init__(self, run: Run, flowers: Flowers, schedule: schedules.Schedule):
+    def __init__(self, run: Run, flowers: Flowers, schedule: Schedule):
         self.run, self.flowers, self.schedule = run, flowers, schedule
         self.path = Path(run.out)
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
@@ -242,4 +193,8 @@ def train_flowers(run: Run, flowers: Flowers) -> Path:
             )
         if progress.step % run.sample_every == 0 or last:
             folder.save(progress)
+    if processes().is_main_process and not (folder.path / "model.safetensors").exists():
+        raise ValueError(
+            f"{folder.path}: no step was left to do, and no model is there: more steps?"
+        )
     return folder.path

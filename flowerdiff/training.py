@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from flowerdiff import resume, store
 from flowerdiff.precision import mixed_precision
-from flowerdiff.processes import new_accelerator
+from flowerdiff.processes import new_accelerator, processes
 from flowerdiff.schedule import Schedule
 from flowerdiff.stream import draw_batch, random_flip
 
@@ -124,17 +124,18 @@ def train(
     """Train `net` in place and yield a `Progress` after every optimizer step.
 
     net: as in `flowerdiff.unet`: called net(x_t, t, y), its `config` a dataclass with num_classes.
-    It is trained where it lies: `net.to("cuda")` first, to train on a GPU.
+    It is trained where it lies: `net.to(processes().device)` first, to train on a GPU.
     images uint8 (N, 3, H, W), labels long (N,): the training set, in memory.
     augment: (one uint8 image, its random generator) -> uint8 image.
     checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
-    run goes on from it, and ends with the same weights, bit for bit, as if never interrupted (in
-    fp16 up to the scale of the loss, which begins anew).
+    run goes on from it, and ends with the same weights, bit for bit, as if never interrupted (on a
+    CPU: a GPU adds in another order each time, and in fp16 the scale of the loss begins anew).
 
     Under `torchrun` each process takes its share of every batch: the same loss curve, sooner, but
     for BatchNorm, which sees one share (`flowerdiff.processes`). Raises ValueError if the batch
-    can't be shared out or the precision is unknown, CheckpointError if the checkpoint is damaged or
-    belongs to another run.
+    can't be shared out, the precision is unknown, a label is none of the net's, or one of several
+    processes has its net elsewhere than on its own device; CheckpointError if the checkpoint is
+    damaged or belongs to another run.
     """
     device = next(net.parameters()).device
     precision = mixed_precision(config.precision, device)
@@ -146,15 +147,22 @@ def train(
             f"with {config.accumulate} forward passes each"
         )
 
+    if world > 1 and device != processes().device:
+        raise ValueError(f"the net lies on {device}: net.to(processes().device) first")
+    classes = net.config.num_classes
+    if classes and int(labels.max()) >= classes:
+        raise ValueError(f"the net knows {classes} classes, but there is a label {labels.max()}")
+
     # channels_last is the layout that convolutions are fast in, on CPUs and on GPUs.
     net.to(memory_format=torch.channels_last).train()
     emas = tuple(copy.deepcopy(net).eval().requires_grad_(False) for _ in config.ema_decay)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay, fused=True)
-    note, first = resume.note(config, net, schedule, images), 0
+    note, first = resume.note(config, net, schedule, images, labels), 0
     if checkpoint is not None and Path(checkpoint).exists():
         tensors, saved = store.read(checkpoint)
         resume.check_same_run(checkpoint, saved, note, asdict(TrainConfig()))
         first = resume.restore(tensors, net, emas, optimizer)
+    net.__dict__.pop("_is_accelerate_prepared", None)  # of a training before, or a copy's
     wrapped, prepared = accelerator.prepare(net, optimizer)
 
     def forward_backward(step: int, part: int) -> tuple[Tensor, Tensor]:
@@ -219,3 +227,4 @@ def train(
     finally:
         # accelerate has wrapped net.forward: hand the net back as it came.
         accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+        net.__dict__.pop("_is_accelerate_prepared", None)

@@ -430,8 +430,8 @@ for row in recorded["photographs"]:
 # - At n = 53 the blurred ones range from 237 to 275, and the sharp ones from 242 to 267. One draw
 #   each, and you might well report that blur makes photographs better.
 # - From 424 on the two are apart. (So FID works: it needs more pictures than you would like. But do
-#   not read off the last lines how little is luck there: at 1,600 and 3,200 the draws are nearly
-#   the same photographs.)
+#   not read off the last lines how little is luck there: at 1,600 and 3,200 the draws share
+#   many of their photographs.)
 # - The sharp ones at n = 848 get 58, the blurred ones at n = 1,600 get 44. **FIDs of different n do
 #   not compare**, not even with the same net.
 #
@@ -736,9 +736,9 @@ trade_off(
 # A perfect model would be where the photographs are. This one lives on a line: every bit of
 # recognition is paid for in diversity. From $w = 2$ on it is recognised more often than
 # photographs. That is no triumph: its roses are typical roses, and variety is gone. (KID, which
-# weighs both, is lowest at 2; lesson 05.) Such a line is called a **frontier**, and two models are
-# best compared by their frontiers, not by one point of each. "Ours is recognised more often" may
-# only mean that somebody chose another $w$.
+# weighs both, is lowest at 2, though that can't be told from 1; lesson 05.) Such a line is called a
+# **frontier**, and two models are best compared by their frontiers, not by one point of each. "Ours
+# is recognised more often" may only mean that somebody chose another $w$.
 #
 # Three readings of the picture:
 #
@@ -746,9 +746,10 @@ trade_off(
 # - Between −1 and 4 no $w$ is best. What do you need the flowers for?
 # - Guiding in all but the first third is *beyond* the line: as often recognised as $w = 1$, with
 #   more diversity. Do not judge by whether the bars overlap: a difference has an interval of its
-#   own, the root of the sum of the two squares, here 0.043 ± 0.035. So it is probably more than
-#   luck (though the best of four ways that we tried). But by KID it is *worse* than $w = 1$, 0.061
-#   to 0.044. Another score, another answer.
+#   own, the root of the sum of the two squares, here 0.043 ± 0.035. (That is for two independent
+#   sets. These have the same noise and the same classes, so it is probably narrower.) So it is
+#   probably more than luck (though the best of four ways that we tried). But by KID it is *worse*
+#   than $w = 1$, 0.061 to 0.044. Another score, another answer.
 #
 # (Papers say *fidelity* and *diversity*, and often measure them as **precision**, how many samples
 # lie among the real features, and **recall**, how many real ones lie among the samples.)
@@ -910,12 +911,13 @@ picture(
 #   "new", the smallest distance is 0, and nobody is ever a suspect. `memorisation` leaves them out.
 # - **Your eyes** have the last word, on the nearest pairs.
 # - **What it cannot see**: a copied *part*; a copy that is shifted or recoloured so far that the
-#   net calls it another flower; and what is rarer than one in your n. And it may accuse the
-#   innocent: a dull, average flower is near to many.
+#   net calls it another flower; one that is only a little *blurred*, for the net looks at texture,
+#   and a soft flower is far from every sharp one; and what is rarer than one in your n. And it may
+#   accuse the innocent: a dull, average flower is near to many.
 #
 # (The course's own model: of 2,040 samples none is a training photograph, and none is a suspect.
-# `flowerdiff evaluate` measured it, and the model's card says so. None of 2,040 means: at most
-# about one in 700, with 95 % certainty, which is three in n.)
+# `flowerdiff evaluate` measured it, and the model's card says so. None of 2,040 means: of
+# copies that it can see, at most about one in 700, with 95 % certainty, which is three in n.)
 
 # %% [markdown]
 # ## 8 · Looking at pictures

@@ -11,11 +11,12 @@ from PIL import Image
 from flowerdiff import cli
 from flowerdiff.checkpoint import load_model, load_pretrained
 from flowerdiff.cli import main
+from flowerdiff.config import Run, read_run
 from flowerdiff.data import Flowers
 from flowerdiff.garden import garden
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
-from flowerdiff.run import Run, read_run, train_flowers
+from flowerdiff.run import train_flowers
 from flowerdiff.sampling import SAMPLERS, noise
 from flowerdiff.training import TrainConfig
 
@@ -44,6 +45,36 @@ def picture(path):
     """A PNG's pixels, (H, W, 3)."""
     with Image.open(path) as image:
         return torch.from_numpy(np.array(image))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("steps = 5", "steps = 5.5"), "steps is 5.5: it is a whole number"),
+        (("steps = 5", "steps = 0"), "steps is 0: it is at least 1"),
+        (("sample_every = 4", "sample_every = 0"), "sample_every is 0: it is at least 1"),
+        (("steps = 5", 'steps = 5\nlr = "1e-4"'), "lr is '1e-4': it is a number"),
+    ],
+)
+def test_slips_in_a_config_are_named_before_anything_is_loaded(tmp_path, change, said):
+    config = tmp_path / "run.toml"
+    text = RUN.format(out=tmp_path, steps=5)
+    assert change[0] in text
+    config.write_text(text.replace(*change))
+    with pytest.raises(ValueError, match=said):
+        read_run(config)
+    config.write_text(text.replace("steps = 5", "steps = 1e4"))
+    assert read_run(config).train.steps == 10_000
+
+
+def test_a_run_with_nothing_left_to_do_says_so(tmp_path, capsys):
+    config, out = tmp_path / "run.toml", tmp_path / "run"
+    config.write_text(RUN.format(out=out, steps=3))
+    assert main(["train", "--config", str(config)]) == 0
+    for model in out.glob("model*.safetensors"):
+        model.unlink()  # as if it had been stopped after a checkpoint, before a model
+    assert main(["train", "--config", str(config)]) == 1
+    assert "no step was left to do" in capsys.readouterr().err
 
 
 def test_train_then_go_on_then_sample(tmp_path, capsys):

@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from flowerdiff import cli, doctor
-from flowerdiff.run import read_run
+from flowerdiff.config import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "flowerdiff"
@@ -42,14 +42,16 @@ MAY_IMPORT = {
     "data": {"garden", "oxford", "pictures"},
     "checkpoint": {"schedule", "store", "unet"},
     "draw": {"checkpoint", "guidance", "sampling"},
+    "config": {"augment", "schedule", "training"},
     "run": {
-        "augment", "checkpoint", "data", "draw", "processes", "schedule", "training", "unet",
+        "augment", "checkpoint", "config", "data", "draw", "processes", "schedule", "training",
+        "unet",
     },
     "metrics": {"schedule"},
     "colour": {"metrics"},
     "evaluate": {"checkpoint", "data", "draw", "metrics", "processes", "store"},
     "study": {
-        "augment", "checkpoint", "data", "draw", "evaluate", "guidance", "metrics",
+        "augment", "checkpoint", "config", "data", "draw", "evaluate", "guidance", "metrics",
         "processes", "run", "sampling", "training",
     },
     "still": set(),

@@ -153,7 +153,8 @@ def test_a_score_does_not_depend_on_the_batch(torch_home):
 @with_pyiqa
 def test_flat_images_have_no_score_and_are_counted(torch_home):
     images = picture(192, n=4)
-    images[1], images[2] = 0, 77  # of which rounding errors would make BRISQUE 92
+    # Grey, and red: rounding errors would make BRISQUE 92 of either.
+    images[1], images[2] = 77, torch.tensor([200, 30, 30])[:, None, None]
     for metric in (niqe(), brisque()):
         each = metric.each(images)
         assert each.isfinite().tolist() == [True, False, False, True]

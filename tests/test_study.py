@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,11 @@ def test_its_flowers_are_the_largest_classes_evenly(tiny):
         (('augment = "hue"', 'augment = "hues"'), "no augment 'hues'"),
         (("lr = 1e-4", "rate = 1e-4"), "unexpected keyword argument 'rate'"),
         (("[schedule]", "[schedule"), "study.toml"),
+        (("seeds = [0, 1, 2]", "seed = [0, 1, 2]"), "no 'seed' here"),
+        (('prediction = "eps"', 'prediction = "epsilon"'), "no prediction 'epsilon'"),
+        (('base = "two-layer"', 'base = "two-layers"'), "no 'two-layers' here"),
+        (("ema_decay = [0.0, 0.999]", "ema_decay = [0.999]"), "0, the net itself, and an average"),
+        (('name = "hue"', 'name = "shift"'), "two rows are called 'shift'"),
     ],
 )
 def test_a_wrong_config_is_said_to_be(tmp_path, change, said):
@@ -257,6 +263,12 @@ def test_a_study_is_done_once_goes_on_and_is_reported(tiny, no_quality, monkeypa
     assert str(out) not in json.dumps(results)
     assert not (out / names[0] / "checkpoint.safetensors").exists()
 
+    other = replace(grid, measures=replace(grid.measures, more_images=13))
+    with pytest.raises(ValueError, match="other measures: name another --out"):
+        study.work(other, out)
+    with pytest.raises(ValueError, match="other measures"):
+        study.report(other, out, out / "report")
+
     page = study.report(grid, out, out / "report").read_text()
     assert "4 of 4 runs are done" in page and "4.50" in page and "317 / 1.87" in page
     pictures = {path.name for path in (out / "report").glob("*.png")}
@@ -287,6 +299,14 @@ def test_what_others_work_on_is_left_to_them(tiny, no_quality, monkeypatch):
 
 class Instruments:
     missing: dict = {}
+
+
+def test_options_of_a_cluster_are_numbers_or_named(tmp_path):
+    pytest.importorskip("submitit")
+    for option, said in (({"timeout_min": "soon"}, "timeout_min"), ({"gpu": "1"}, "gpu")):
+        with pytest.raises(ValueError, match=said):
+            worker.spread([], tmp_path, 0, "local", option)
+    assert worker.spread([], tmp_path, 0, "local", {"timeout_min": "5", "gpus_per_node": "1"}) == []
 
 
 def test_a_run_that_diverges_is_a_result_and_the_others_go_on(tiny, monkeypatch):

@@ -145,6 +145,25 @@ def test_what_is_fast_here_is_what_the_processor_says(monkeypatch):
     assert precision.bf16_is_fast(torch.device("cuda"))
 
 
+def test_a_second_training_of_a_net_has_its_own_precision():
+    """accelerate marks a net that it has seen, and would leave it alone the second time."""
+    net, seen = small_net(), []
+    net.stem.register_forward_hook(lambda layer, inputs, out: seen.append(out.dtype))
+    with warnings.catch_warnings(action="ignore"):  # of bf16 where the processor has none
+        for precision_ in ("no", "bf16"):
+            config = TrainConfig(steps=1, batch_size=2, precision=precision_)
+            list(train(net, *images(), cosine_schedule(100), config))
+    assert seen == [torch.float32, torch.bfloat16]
+
+
+def test_what_cannot_be_trained_is_refused_at_once():
+    with pytest.raises(ValueError, match="fp16 is for GPUs"):
+        run(TrainConfig(precision="fp16"))
+    pictures, labels = images()
+    with pytest.raises(ValueError, match="knows 4 classes, but there is a label 4"):
+        next(train(small_net(), pictures, labels + 1, cosine_schedule(100), TrainConfig()))
+
+
 def test_a_net_is_trained_where_it_lies(monkeypatch):
     """The lessons draw from the net that they train, with noise on the CPU: on a laptop with a GPU
     (here one without memory, so that to use it is an error) the net must stay where it was.

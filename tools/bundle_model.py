@@ -9,7 +9,9 @@ card's parts come first in the new one, and its learning curve stays; theirs is 
 """
 
 import argparse
+import hashlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,7 +150,9 @@ def main() -> None:
     parser.add_argument("--machine", default="two CPU cores")
     args = parser.parse_args()
 
-    model = load_model(args.model)
+    model, scores = load_model(args.model), json.loads(args.scores.read_text(encoding="utf-8"))
+    if scores["model_sha256"] != hashlib.sha256(args.model.read_bytes()).hexdigest():
+        sys.exit(f"{args.scores} is of another model than {args.model}")
     runs = dict.fromkeys(args.runs) | {args.runs[-1]: model.card["steps"]}
     earlier = load_pretrained(args.after).card["stages"] if args.after else []
     stages = earlier + [stage(folder, steps) for folder, steps in runs.items()]
@@ -161,7 +165,7 @@ def main() -> None:
         "images_seen": sum(s["images"] for s in stages),
         "cpu_hours": round(sum(s["cpu_hours"] for s in stages), 1),
         "machine": args.machine,
-        "measured": measured(json.loads(args.scores.read_text(encoding="utf-8"))),
+        "measured": measured(scores),
         "limits": LIMITS,
         "made": model.card["made"],
     }

@@ -6,7 +6,8 @@
     niqe()(images)          # NIQE 5.21 [5.02, 5.4] (n = 106, pyiqa, 256 x 256 px)
 
 Images come in as uint8, which only `to_uint8` makes of floats: a wrong value range cannot get in.
-Scores of different kinds, features or image sizes do not compare, nor FIDs of different n.
+Scores of different kinds or features do not compare, nor FIDs of different n, nor NIQE, BRISQUE
+and CNN-IQA of different image sizes.
 
 For any number of images, `RunningFID`, `RunningKID`, `RunningIS` and `RunningQuality` take batch
 after batch (`update`, `compute`) in memory that does not grow. Files of weights that are not part

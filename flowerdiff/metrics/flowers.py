@@ -77,7 +77,8 @@ def diversity(images: Features, labels: Tensor, real: Features, real_labels: Ten
     """
     images.check_same_kind(real)
     ours, theirs = _spreads(images, labels), _spreads(real, real_labels)
-    ratios = [ours[label] / theirs[label] for label in ours.keys() & theirs.keys()]
+    # A class whose real images are all the same has no unit.
+    ratios = [ours[label] / theirs[label] for label in ours.keys() & theirs if theirs[label]]
     if not ratios:
         raise ValueError("diversity needs two images or more of a class, generated and real")
     mean, interval = statistics.fmean(ratios), None

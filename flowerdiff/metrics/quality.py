@@ -102,7 +102,8 @@ class Quality:
         return x
 
     def _one(self, image: Tensor) -> float:
-        if not self.takes_flat and image.min() == image.max():
+        flat = (image.amax((-2, -1)) == image.amin((-2, -1))).all()  # in each channel
+        if not self.takes_flat and flat:
             return math.nan  # where pyiqa raises, or makes a number of rounding errors
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on the covariance of one block

@@ -17,7 +17,7 @@ from flowerdiff.study.cost import estimate
 from flowerdiff.study.cost import table as cost_table
 from flowerdiff.study.grid import Study, read_study
 from flowerdiff.study.tables import tables
-from flowerdiff.study.worker import spread, work, worker_command, write
+from flowerdiff.study.worker import check_same_study, spread, work, worker_command, write
 
 __all__ = [
     "Study", "cost_table", "estimate", "read_study", "report", "spread", "tables", "work",
@@ -35,6 +35,7 @@ def report(study: Study, out: Path, where: Path) -> Path:
     require_extra(["matplotlib"], "notebooks")
     from flowerdiff.study.figures import figures
 
+    check_same_study(study, out)
     files = [out / run.name / "result.json" for run in study.runs]
     results = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
     if not results:

@@ -18,9 +18,9 @@ import psutil
 import torch
 
 from flowerdiff.checkpoint import FlowerModel, make_net
+from flowerdiff.config import SCHEDULES, Run
 from flowerdiff.draw import draw
 from flowerdiff.processes import processes
-from flowerdiff.run import SCHEDULES, Run
 from flowerdiff.study.grid import Measures, Study, StudyRun
 from flowerdiff.training import train
 
@@ -61,7 +61,8 @@ def estimate(study: Study) -> list[Cost]:
     trials: dict[str, Trial] = {}
     costs = []
     for run in study.runs:
-        key = repr((run.run.net, run.run.train.batch_size, run.run.train.precision))
+        train = run.run.train
+        key = repr((run.run.net, train.batch_size, train.accumulate, train.precision))
         if key not in trials:
             trials[key] = _try(run.run, classes)
         costs.append(_cost(run, trials[key], study.measures, classes))
@@ -99,7 +100,7 @@ def _cost(run: StudyRun, trial: Trial, measures: Measures, classes: int) -> Cost
         run.name,
         train.steps * train.batch_size * trial.seconds_per_image / 3600,
         answers * trial.seconds_per_answer / 3600,
-        trial.base + train.batch_size * trial.per_image,
+        trial.base + train.batch_size // train.accumulate * trial.per_image,
         copies * 4e-9 * trial.parameters,
         trial.reckoned,
     )
@@ -110,7 +111,7 @@ def _try(run: Run, classes: int) -> Trial:
     small, two = (_apart(_measure, run, batch, classes) for batch in (1, 2))
     per_image = max(two["memory"] - small["memory"], 0.0)
     base = small["memory"] - per_image
-    size, free = run.train.batch_size, _free()
+    size, free = run.train.batch_size // run.train.accumulate, _free()
     reckoned = base + size * per_image > ROOM * free
     timed = two if reckoned else _apart(_measure, run, size, classes)
     if not reckoned:  # what was seen is better than what was reckoned
@@ -134,7 +135,7 @@ def _measure(run: Run, batch: int, classes: int) -> dict[str, float]:
     schedule = SCHEDULES[fields.pop("kind")](**fields)
     images = torch.randint(256, (max(batch, 2), 3, run.size, run.size), dtype=torch.uint8)
     labels = torch.zeros(len(images), dtype=torch.long)
-    config = replace(run.train, batch_size=batch, steps=STEPS, decay=0, stair=1)
+    config = replace(run.train, batch_size=batch, accumulate=1, steps=STEPS, decay=0, stair=1)
     times = [p.seconds for p in train(net, images, labels, schedule, config)]
     seconds = (times[-1] - times[0]) / (STEPS - 1) / batch
     memory = _peak()
@@ -153,7 +154,7 @@ def _measure(run: Run, batch: int, classes: int) -> dict[str, float]:
 
 def _peak() -> float:
     """GB: of the GPU, if there is one, else of this process."""
-    if torch.cuda.is_available():
+    if processes().device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 1e9
     status = Path("/proc/self/status")
     if status.exists():  # on Linux, where `resource` would count the parent's memory as well

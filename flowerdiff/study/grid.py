@@ -10,9 +10,8 @@ from pathlib import Path
 
 import torch
 
-from flowerdiff.augment import AUGMENTATIONS
+from flowerdiff.config import Run, checked, train_config
 from flowerdiff.data import DataError, Flowers, load_flowers
-from flowerdiff.run import Run
 from flowerdiff.training import TrainConfig
 
 PAPER_IMAGES = 2346  # an epoch of the paper's, at any scale
@@ -111,6 +110,7 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
         if scale not in fields["scales"]:
             raise ValueError(f"no scale {scale!r}: choose from {', '.join(fields['scales'])}")
         chosen = fields["scales"][scale]
+        _check_words(fields, chosen)
         chosen["source"] = source or chosen["source"]
         measure = {k: None if v == "all" else v for k, v in chosen["measure"].items()}
         return Study(
@@ -124,7 +124,7 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
             runs=tuple(
                 _study_run(fields, chosen, row, model, seed, Path(out))
                 for row in fields["rows"]
-                for model in row.get("models", ("unconditional", "conditional"))
+                for model in row.get("models", MODELS)
                 for seed in row.get("seeds", (0,))
             ),
         )
@@ -134,29 +134,54 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
         raise ValueError(f"{path}: {error}") from None
 
 
+# fmt: off
+ROW = (  # what a row may say
+    "name", "title", "net", "models", "seeds", "augment", "schedule", "train", "longer", "guidance",
+    "base",
+)
+SCALE = ("source", "split", "size", "epochs", "nets", "measure", "train", "classes", "images")
+# fmt: on
+MODELS = ("unconditional", "conditional")
+
+
+def _check_words(fields: dict, scale: dict) -> None:
+    """Raises TypeError for words that mean nothing here, as slips of the keyboard do."""
+    rows = fields["rows"]
+    names = [row["name"] for row in rows]
+    for given, known in (
+        (scale, SCALE),
+        *((row, ROW) for row in rows),
+        *((row.get("models", ()), MODELS) for row in rows),
+        *(([row["base"]], names) for row in rows if "base" in row),
+    ):
+        if unknown := [word for word in given if word not in known]:
+            raise TypeError(f"no {unknown[0]!r} here: choose from {', '.join(sorted(known))}")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise TypeError(f"two rows are called {twice.pop()!r}")
+
+
 def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out: Path) -> StudyRun:
     name, conditional = f"{row['name']}-{model}-{seed}", model == "conditional"
     net = dict(scale["nets"][row["net"]])
     if not conditional:
         net["num_classes"] = 0  # else it gets the classes of its flowers
     augment = row.get("augment", "flip")
-    if augment not in AUGMENTATIONS:
-        raise TypeError(f"no augment {augment!r}: choose from {', '.join(AUGMENTATIONS)}")
-    run = Run(
-        out=str(out / name),
-        source=scale["source"],
-        split=scale.get("split"),
-        size=scale["size"],
-        net=net,
-        schedule=fields["schedule"] | row.get("schedule", {}),
-        train=_train(
-            fields["train"] | scale.get("train", {}) | row.get("train", {}),
-            scale["epochs"] * row.get("longer", 1),
-            seed,
-        ),
-        augment=augment,
-        sample_every=10**9,  # only at the end
+    train = fields["train"] | scale.get("train", {}) | row.get("train", {})
+    run = checked(
+        Run(
+            out=str(out / name),
+            source=scale["source"],
+            split=scale.get("split"),
+            size=scale["size"],
+            net=net,
+            schedule=fields["schedule"] | row.get("schedule", {}),
+            train=_train(train, scale["epochs"] * row.get("longer", 1), seed),
+            augment=augment,
+            sample_every=10**9,  # only at the end
+        )
     )
+    if len(run.train.ema_decay) < 2 or run.train.ema_decay[0]:
+        raise TypeError("ema_decay is 0, the net itself, and an average: [0.0, 0.999]")
     guidance = tuple(row.get("guidance", ())) if conditional else ()
     base = row.get("base")
     return StudyRun(name, row["name"], row["title"], conditional, seed, base, guidance, run)
@@ -165,5 +190,5 @@ def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out:
 def _train(settings: dict, epochs: int, seed: int) -> TrainConfig:
     """The paper's course of the learning rate: down to 0, epoch by epoch."""
     steps = round(epochs * PAPER_IMAGES / settings["batch_size"])
-    settings = settings | {"ema_decay": tuple(settings["ema_decay"])}
-    return TrainConfig(steps=steps, decay=steps, stair=round(steps / epochs), seed=seed, **settings)
+    course = {"steps": steps, "decay": steps, "stair": round(steps / epochs), "seed": seed}
+    return train_config(settings | course)

@@ -42,6 +42,7 @@ def work(study: Study, out: Path) -> bool:
     """Do what is left to do of the study; False if others are still working on a part of it."""
     # While one process measures, the others wait for it: longer than torch would let them.
     state = processes(timeout=timedelta(hours=12))
+    check_same_study(study, out)
     if not any(_to_do(out, run) for run in study.runs):
         return True
     flowers, held_out = study.flowers()
@@ -117,11 +118,23 @@ def spread(
     import submitit
 
     executor = submitit.AutoExecutor(folder=out / "jobs", cluster=cluster)
-    executor.update_parameters(name="flowerdiff-study", **{"timeout_min": 24 * 60} | options)
+    numbers = {name: _number(value) for name, value in options.items()}
+    try:
+        executor.update_parameters(name="flowerdiff-study", **{"timeout_min": 24 * 60} | numbers)
+    except (AssertionError, NameError) as error:  # of a wrong kind; of an unknown name
+        raise ValueError(f"--options: {error}") from None
     # Two workers with all threads each would wait for one another most of the time.
     threads = max(1, (os.cpu_count() or 1) // workers) if cluster == "local" else None
     environment = {"OMP_NUM_THREADS": str(threads)} if threads else {}
     return [executor.submit(_worker, command, environment) for _ in range(workers)]
+
+
+def _number(text: str) -> int | float | str:
+    """What a word of the command line stands for: submitit asks for numbers."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _worker(command: list[str], environment: dict[str, str]) -> int:
@@ -150,28 +163,51 @@ def _model_files(run: StudyRun) -> tuple[str, str]:
     return "model.safetensors", f"model-{run.run.train.ema_decay[1]}.safetensors"
 
 
-def _about(run: StudyRun, study: Study, flowers: Flowers) -> dict:
-    """Everything that a reader of the numbers must know."""
+def check_same_study(study: Study, out: Path) -> None:
+    """Raises ValueError if `out` has results of another study, which would pass for this one's."""
+    for run in study.runs:
+        file = out / run.name / "result.json"
+        if not file.exists():
+            continue
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        wanted = json.loads(json.dumps(_asked(run, study), default=str))
+        pairs = [(saved, wanted), (saved["settings"], wanted["settings"])]
+        other = [
+            key
+            for then, now in pairs
+            for key, value in now.items()
+            if key in then and then[key] != value and key != "settings"
+        ]
+        if other:
+            raise ValueError(
+                f"{out / run.name} is of a study with other {', '.join(other)}: name another --out"
+            )
+
+
+def _asked(run: StudyRun, study: Study) -> dict:
+    """What makes a run this one: the same again has the same results."""
     # Of a path only its end: the folders of the machine are nobody's business.
     settings = asdict(run.run) | {"out": run.name, "source": Path(study.source).name}
     settings["train"] = {
         key: str(value) if isinstance(value, float) and math.isinf(value) else value
         for key, value in settings["train"].items()
     }
-    return {
+    return {"scale": study.scale, "settings": settings, "measures": asdict(study.measures)}
+
+
+def _about(run: StudyRun, study: Study, flowers: Flowers) -> dict:
+    """Everything that a reader of the numbers must know."""
+    return _asked(run, study) | {
         "name": run.name,
         "row": run.row,
         "title": run.title,
         "conditional": run.conditional,
         "seed": run.seed,
         "base": run.base,
-        "scale": study.scale,
-        "settings": settings,
         "data": f"{len(flowers):,} images of {len(flowers.class_names)} classes at {study.size} px",
-        "measures": asdict(study.measures),
         "versions": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
         "machine": machine(),
-        "on_gpu": torch.cuda.is_available(),
+        "on_gpu": processes().device.type != "cpu",
         "made": time.strftime("%Y-%m-%d"),
     }
 
@@ -181,7 +217,7 @@ def machine() -> str:
     count = processes().num_processes
     threads = f"{torch.get_num_threads()} threads"
     words = [platform.machine(), f"{count} x {threads}" if count > 1 else threads]
-    if torch.cuda.is_available():
+    if processes().device.type == "cuda":
         words.append(f"{count} x {torch.cuda.get_device_name()}")
     return ", ".join(words)
 
