@@ -147,7 +147,8 @@ def train(
             f"with {config.accumulate} forward passes each"
         )
 
-    if world > 1 and device != processes().device:
+    own = processes().device  # "cpu" may be "cpu:0" there
+    if world > 1 and (device.type, device.index or 0) != (own.type, own.index or 0):
         raise ValueError(f"the net lies on {device}: net.to(processes().device) first")
     classes = net.config.num_classes
     if classes and int(labels.max()) >= classes:

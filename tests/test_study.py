@@ -301,12 +301,14 @@ class Instruments:
     missing: dict = {}
 
 
-def test_options_of_a_cluster_are_numbers_or_named(tmp_path):
-    pytest.importorskip("submitit")
+def test_options_of_a_cluster_are_numbers_or_named(tmp_path, monkeypatch):
+    submitit = pytest.importorskip("submitit")
+    monkeypatch.setattr(submitit.AutoExecutor, "submit", lambda self, *job: "job")
     for option, said in (({"timeout_min": "soon"}, "timeout_min"), ({"gpu": "1"}, "gpu")):
         with pytest.raises(ValueError, match=said):
-            worker.spread([], tmp_path, 0, "local", option)
-    assert worker.spread([], tmp_path, 0, "local", {"timeout_min": "5", "gpus_per_node": "1"}) == []
+            worker.spread([], tmp_path, 1, "local", option)
+    options = {"timeout_min": "5", "gpus_per_node": "1"}
+    assert worker.spread([], tmp_path, 1, "local", options) == ["job"]
 
 
 def test_a_run_that_diverges_is_a_result_and_the_others_go_on(tiny, monkeypatch):
