@@ -108,9 +108,9 @@ def study(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     chosen = read_study(args.config, args.scale, out, args.source).only(args.rows)
-    if args.dry_run and processes().num_processes > 1:
-        raise ValueError("--dry-run is for one process: leave the launcher out")
     if args.dry_run:
+        if processes().num_processes > 1:
+            raise ValueError("--dry-run is for one process: leave the launcher out")
         print(cost_table(estimate(chosen)))
         return 0
     if args.workers:

@@ -175,7 +175,7 @@ def train(
         x0, y, t, eps = (
             a.to(device)
             for a in draw_batch(
-                images, labels, schedule.T, net.config.num_classes, config, places, augment,
+                images, labels, schedule.T, classes, config, places, augment,
             )
         )  # fmt: skip
         x_t = schedule.add_noise(x0, t, eps)
@@ -228,4 +228,3 @@ def train(
     finally:
         # accelerate has wrapped net.forward: hand the net back as it came.
         accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
-        net.__dict__.pop("_is_accelerate_prepared", None)

@@ -158,6 +158,7 @@ def test_flat_images_have_no_score_and_are_counted(torch_home):
     for metric in (niqe(), brisque()):
         each = metric.each(images)
         assert each.isfinite().tolist() == [True, False, False, True]
+        assert metric.each(torch.zeros_like(images[:1])).isnan().all()  # black
         with pytest.warns(UserWarning, match="2 of 4 images are flat"):
             score = metric(images)
         assert score.n == 2 and score.value == pytest.approx(each[[0, 3]].mean().item())

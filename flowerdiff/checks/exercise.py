@@ -210,8 +210,8 @@ def _compared(got, expected) -> str:
         got = torch.as_tensor(got, dtype=expected.dtype).reshape(())
     elif tensor and expected.dtype == torch.int64 and got.dtype in WHOLE:
         got = got.long()
-    if not isinstance(got, Tensor) or got.shape != expected.shape or got.dtype != expected.dtype:
-        alike = isinstance(got, Tensor) and got.shape == expected.shape
+    alike = isinstance(got, Tensor) and got.shape == expected.shape
+    if not alike or got.dtype != expected.dtype:
         dtype = str(expected.dtype).removeprefix("torch.")
         return f"expected {_kind(expected)}, got {_kind(got)}" + (f": make it {dtype}" * alike)
     # Who sums float32 in another order gets other last digits; who does it in between, too.

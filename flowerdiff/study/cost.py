@@ -18,7 +18,7 @@ import psutil
 import torch
 
 from flowerdiff.checkpoint import FlowerModel, make_net
-from flowerdiff.config import SCHEDULES, Run
+from flowerdiff.config import Run, schedule_of
 from flowerdiff.draw import draw
 from flowerdiff.processes import processes
 from flowerdiff.study.grid import Measures, Study, StudyRun
@@ -131,8 +131,7 @@ def _measure(run: Run, batch: int, classes: int) -> dict[str, float]:
     torch.manual_seed(0)
     fields = {"num_classes": classes} | run.net
     net = make_net(fields.pop("kind"), fields).to(processes().device)
-    fields = dict(run.schedule)
-    schedule = SCHEDULES[fields.pop("kind")](**fields)
+    schedule = schedule_of(run)
     images = torch.randint(256, (max(batch, 2), 3, run.size, run.size), dtype=torch.uint8)
     labels = torch.zeros(len(images), dtype=torch.long)
     config = replace(run.train, batch_size=batch, accumulate=1, steps=STEPS, decay=0, stair=1)

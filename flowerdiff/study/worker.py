@@ -171,13 +171,11 @@ def check_same_study(study: Study, out: Path) -> None:
             continue
         saved = json.loads(file.read_text(encoding="utf-8"))
         wanted = json.loads(json.dumps(_asked(run, study), default=str))
-        pairs = [(saved, wanted), (saved["settings"], wanted["settings"])]
-        other = [
-            key
-            for then, now in pairs
-            for key, value in now.items()
-            if key in then and then[key] != value and key != "settings"
-        ]
+        then, now = (
+            {"scale": of["scale"], "measures": of["measures"], **of["settings"]}
+            for of in (saved, wanted)
+        )
+        other = [key for key in now if key in then and then[key] != now[key]]
         if other:
             raise ValueError(
                 f"{out / run.name} is of a study with other {', '.join(other)}: name another --out"

@@ -8,8 +8,11 @@ EPS = 1e-5
 
 
 def group_norm(x, groups):
-    parts = x.reshape(len(x), groups, -1)
-    return _normal(parts, (2,)).reshape(x.shape)
+    return _by_group(x, groups)
+
+
+def _by_group(x, groups, **how):
+    return _normal(x.reshape(len(x), groups, -1), (2,), **how).reshape(x.shape)
 
 
 def _normal(x, dims, eps=EPS, unbiased=False):
@@ -94,20 +97,16 @@ check_group_norm = Exercise(
         Mistake(
             "the variance is the plain average of the squares here: divided by n, not n - 1 "
             "(unbiased=False).",
-            lambda x, groups: _normal(x.reshape(len(x), groups, -1), (2,), unbiased=True).reshape(
-                x.shape
-            ),
+            lambda x, groups: _by_group(x, groups, unbiased=True),
         ),
         Mistake(
             "`std` divides by n - 1 here, and eps is missing: begin with `var(..., "
             "unbiased=False)`, add eps, and then take the root.",
-            lambda x, groups: _normal(
-                x.reshape(len(x), groups, -1), (2,), eps=0.0, unbiased=True
-            ).reshape(x.shape),
+            lambda x, groups: _by_group(x, groups, eps=0.0, unbiased=True),
         ),
         Mistake(
             "eps is missing: where a group is all alike you would divide by nothing.",
-            lambda x, groups: _normal(x.reshape(len(x), groups, -1), (2,), 0.0).reshape(x.shape),
+            lambda x, groups: _by_group(x, groups, eps=0.0),
         ),
         Mistake(
             "eps is added to the variance, under the root, not to the root.",
