@@ -285,7 +285,7 @@ def test_what_others_work_on_is_left_to_them(tiny, no_quality, monkeypatch):
 
     def do(run, study, flowers, by, folder):
         done.append(run.name)
-        worker.write(folder / "result.json", {})
+        worker.write(folder / "result.json", worker._asked(run, study))
 
     monkeypatch.setattr(worker, "do", do)
     theirs = out / grid.runs[0].name
