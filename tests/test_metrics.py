@@ -32,6 +32,7 @@ from flowerdiff.metrics import (
     efficientnet_lite0,
     features,
     fid,
+    judge,
     kid,
     memorisation,
     nearest_pairs,
@@ -67,6 +68,13 @@ def test_images_come_in_as_uint8_in_any_batches():
     assert at_once.values.shape == (18, 192)
     in_batches = tiny()(images[i : i + 5] for i in range(0, 18, 5))
     torch.testing.assert_close(at_once.values, in_batches.values)
+    large = images.repeat_interleave(4, -1).repeat_interleave(4, -2)
+    scaled = replace(tiny(16), size=16)  # what it sees is 16 px large whatever comes in
+    assert scaled(large).values.shape == scaled(images).values.shape == (18, 768)
+    assert (scaled(large).values - scaled(images).values).abs().mean() < 0.04
+    grain = torch.randint(0, 256, (2, 3, 64, 64)).to(torch.uint8)
+    assert scaled(grain).values.std() < 0.2  # averaged away, where it was 0.58
+    assert Extractor("as it is", nn.Flatten().eval(), size=5)(images).values.shape == (18, 75)
     with pytest.raises(TypeError, match="to_uint8"):
         tiny()(images.float())
     with pytest.raises(ValueError, match="N, 3, H, W"):
@@ -208,6 +216,16 @@ def test_kid_is_unbiased_and_its_interval_holds_the_truth(shift):
     assert values.min() < truth < values.max()
     held = [low < truth < high for low, high in (score.interval for score in scores)]
     assert np.mean(held) > 0.9
+    if shift:  # without any, the jackknife's are a third too wide
+        assert as_wide_as_luck(scores)
+
+
+def as_wide_as_luck(scores):
+    """Whether 95 % intervals are as wide as the spread of the values says: an interval that is too
+    wide holds the truth as well.
+    """
+    half = np.mean([(score.interval[1] - score.interval[0]) / 2 for score in scores])
+    return 0.8 < half / (1.96 * np.std([score.value for score in scores])) < 1.25
 
 
 def test_kid_grows_with_the_shift_and_needs_three_images():
@@ -246,8 +264,8 @@ def test_recognition_of_separable_classes():
     recogniser = train_recogniser(*clusters(20, 0))
     drawn, y = clusters(10, 1)
     score = recognition(recogniser, drawn, y)
-    assert score.value == 1 and 0.85 < score.interval[0] < score.interval[1] <= 1
-    assert (score.n, score.n_real) == (40, 80)
+    assert score.value == 1 and (score.n, score.n_real) == (40, 80)
+    assert score.interval == pytest.approx((40 / (40 + 1.96**2), 1), rel=1e-4)  # Wilson's, by hand
     wrong = torch.where(y == 7, 0, 7)  # what was asked for is never what came, but for the 7s
     assert recognition(recogniser, drawn, wrong).value == 0
     assert recognition(recogniser, drawn, wrong, top=4).value == 1
@@ -266,6 +284,9 @@ def test_diversity_is_in_units_of_real_diversity():
     assert diversity(same, y, real, y).value == 0
     fresh = diversity(*clusters(30, 1), real, y)
     assert fresh.interval[0] < 1 < fresh.interval[1]
+    pairs = [[clusters(9, seed, range(8)) for seed in (2 * s, 2 * s + 1)] for s in range(200)]
+    trials = [diversity(*ours, *theirs) for ours, theirs in pairs]
+    assert as_wide_as_luck(trials)
     with pytest.raises(ValueError, match="two images"):
         diversity(real[:4], y[:4], real, y)  # one of each class
 
@@ -345,9 +366,18 @@ def test_denoising_error_is_the_training_loss_of_min_snr():
     wrong = denoising_error(lambda x_t, t, y: truth(x_t, t, y) + 0.5, schedule, images, labels)
     weight = loss_weight(schedule, torch.arange(1, 81), "eps", 5.0).mean().item()
     assert wrong.value == pytest.approx(0.25 * weight, rel=0.05)  # of times drawn at random
-    blind = denoising_error(lambda x_t, t, y: 0 * x_t, schedule, images, labels)
-    assert blind.value == pytest.approx(weight, rel=0.05)
-    assert blind.interval[0] < blind.value < blind.interval[1] and blind.n == len(images)
+    errors = []
+
+    def sees_nothing(x_t, t, y):
+        eps = truth(x_t, t, y).square().flatten(1).mean(1)
+        errors.append((5 / schedule.snr(t)).clamp(max=1) * eps)
+        return 0 * x_t
+
+    blind = denoising_error(sees_nothing, schedule, images, labels)
+    assert blind.value == pytest.approx(weight, rel=0.05) and blind.n == len(images)
+    of_each = torch.stack(errors).mean(0)  # an image's four times
+    half = 1.96 * of_each.std().item() / 6
+    assert blind.interval == pytest.approx((blind.value - half, blind.value + half), rel=1e-4)
 
 
 def test_denoising_error_tells_what_a_model_knows_by_heart():
@@ -410,6 +440,47 @@ def test_the_command_measures_and_goes_on(tmp_path, model_file, small, monkeypat
     with pytest.raises(ZeroDivisionError):
         main([*command, "50"])
     assert drew == [list(range(30, 50))]  # only the last batch, which was not full
+
+
+def test_the_command_knows_mirror_images_and_measures_noise_on_either_split(
+    tmp_path, model_file, small, monkeypatch
+):
+    train, validation = (
+        data.load_flowers("garden", 16, split) for split in ("train", "validation")
+    )
+    copies = from_uint8(train.images.flip(-1))
+    monkeypatch.setattr(evaluate, "draw", lambda _, seeds, *how: copies[seeds])
+    measured_on = {}
+
+    def error(model, schedule, images, labels, device):
+        measured_on[len(measured_on)] = images, labels
+        return Score("denoising error", 0.1, (0, 1), len(images), None, "by hand")
+
+    monkeypatch.setattr(evaluate, "denoising_error", error)
+    command = ["evaluate", "--model", str(model_file), "--source", "garden", "--steps", "1"]
+    assert main([*command, "--n", "20", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "scores.json").read_text())["memorisation"]
+    assert len(found["same_picture"]) == 20 and all(p["mirrored"] for p in found["same_picture"])
+    (some, kinds), (new, new_kinds) = measured_on.values()
+    assert new.equal(validation.images) and new_kinds.equal(validation.labels)
+    assert len(some) == len(new) and kinds.unique().equal(train.labels.unique())  # not the first
+    places = [(train.images == image).flatten(1).all(1).nonzero().item() for image in some]
+    assert kinds.equal(train.labels[places])
+
+
+def test_as_many_real_images_as_samples_are_of_all_kinds():
+    real = torch.arange(200, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8)  # sorted
+    seen = []
+
+    def brightness(images):
+        seen.append(images[:, 0, 0, 0].tolist())
+        return Score("brightness", images.float().mean().item(), None, len(images), None, "by hand")
+
+    (row,) = judge([brightness], torch.zeros(50, 3, 8, 8, dtype=torch.uint8), real)
+    assert row.samples.n == row.real.n == len(set(seen[1])) == 50
+    assert row.real.value == pytest.approx(99.5, abs=20)  # at random, and the same each time
+    judge([brightness], torch.zeros(50, 3, 8, 8, dtype=torch.uint8), real)
+    assert seen[3] == seen[1]
 
 
 def test_samples_drawn_in_another_way_are_drawn_anew(tmp_path, model_file, monkeypatch):
