@@ -58,7 +58,7 @@ test-unit: $(TEST) ## unit tests, the slow ones too
 # a package of the name `tests`.
 test-notebooks: $(TEST) ## run every cell of every lesson
 	$(BIN)/python tools/build_notebooks.py --check
-	OMP_NUM_THREADS=1 PYTHONPATH=tests $(PYTEST) -n $(WORKERS) --dist loadfile -p notebook_times --nbval --nbval-current-env --nbval-cell-timeout=300 --timeout=600 notebooks/*.ipynb notebooks/solutions/*.ipynb
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(PYTEST) -n $(WORKERS) --dist loadfile -p notebook_times --nbval --nbval-current-env --nbval-cell-timeout=600 --timeout=900 notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 test-browser: browser ## the widgets and the site, moved by a real browser
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m browser
