@@ -70,8 +70,8 @@ def measured(scores: dict) -> dict[str, str]:
     }
     found = (
         f"{len(copies['same_picture'])} samples are a training photograph; "
-        f"{len(copies['suspects'])} are nearer to one than all but 0.1 % of new real photographs "
-        f"({copies['expected']:.1f} expected by chance)"
+        f"{len(copies['suspects'])} are nearer to one than 99.9 % of new real photographs are "
+        f"({copies['expected']:.1f} would be by chance)"
     )
     errors = {
         f"denoising error, {split}": words(score) for split, score in scores["denoising"].items()
@@ -92,7 +92,7 @@ def card_text(name: str, card: dict) -> str:
 
 **Data.** {card["data"]}
 
-**Training.** {card["images_seen"]:,} images in {card["cpu_hours"]} CPU-hours on {card["machine"]}:
+**Training.** {card["images_seen"]:,} images seen in {card["cpu_hours"]} CPU-hours on {card["machine"]}:
 {card["images_seen"] / PAPER_BUDGET:.1f} times as many as in each run of the paper that the course
 follows (80 epochs of 2,346 images, 128 px, {PAPER_BUDGET:,} in all).
 
