@@ -121,7 +121,7 @@ def study(args: argparse.Namespace) -> int:
             for job in jobs:
                 job.result()
         else:
-            print(f"jobs {', '.join(job.job_id for job in jobs)}; again with --report FOLDER to look")
+            print(f"jobs {', '.join(job.job_id for job in jobs)}; add --report FOLDER to look")
             return 0
     elif not args.report and not work(chosen, out):
         print("the rest is being worked on by others", file=sys.stderr)
@@ -196,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", help="a model file; without it, the bundled flowers64")
     sub = command(evaluate)
     sub.add_argument("--model", default="flowers64", help="a model file or a bundled model's name")
-    sub.add_argument("--source", required=True, help="real flowers of the model's classes: a path, or garden")
+    sub.add_argument("--source", required=True, help="real flowers of the same classes: a path")
     sub.add_argument("--n", type=int, default=2040, help="number of samples (2040)")
     sub.add_argument("--w", type=float, default=1.0, help="guidance weight; -1 for no class (1)")
     sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
@@ -217,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--config", default=STUDY, type=Path, help="a TOML file (configs/study.toml)")
     sub.add_argument("--rows", nargs="+", default=[], help="only these rows of the config")
     sub.add_argument("--dry-run", action="store_true", help="what it would take on this machine")
-    sub.add_argument("--report", metavar="FOLDER", help="only write tables and figures of what is done, to here")
+    sub.add_argument("--report", metavar="FOLDER", help="only write what is done, in tables, to it")
     sub.add_argument("--no-report", action="store_true", help="write no tables and figures")
     sub.add_argument("--workers", type=int, help="so many at once, started by submitit")
     sub.add_argument("--launcher", default="local", help="submitit's cluster: local, slurm (local)")

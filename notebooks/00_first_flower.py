@@ -92,7 +92,7 @@ stepper
 #   as much picture as noise, at 0.01 the noise has a hundred times the variance.
 #
 # > **Predict.** Half-way, at $t = 400$: is about half of the mixture picture? And when is the
-# > picture down to a tenth: at $t = 500$, 600 or 700?
+# > picture down to a tenth: before $t = 500$, between 500 and 600, or between 600 and 700?
 
 # %%
 for t in (0, 100, 200, 400, 600, 640, 700, 800):

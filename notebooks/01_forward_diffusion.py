@@ -140,7 +140,7 @@ picture(
 # %% [markdown]
 # The course's nets draw 64 × 64 pixels, the picture in the middle. Now $T = 800$ steps of noise.
 # The $\beta_t$ grow from 0.0001 to 0.02: small steps first, larger ones later. This is the *linear*
-# schedule; `linear_schedule()` holds it. Ho, Jain and Abbeel brought it up, with $T = 1000$; with
+# schedule; `linear_schedule()` holds it. Ho, Jain and Abbeel introduced it, with $T = 1000$; with
 # $T = 800$ it is that of the study of flowers which lesson 07 takes apart. (The model of lesson 00
 # was trained with another one, the *cosine* of section 5: its numbers were different.)
 #
@@ -393,7 +393,8 @@ check_add_noise(add_noise)
 
 # %% [markdown]
 # The library's version is `schedule.add_noise(x0, t, eps)`. Garden flowers, the course's drawn data
-# set, show what a batch in training looks like.
+# set, show what a batch in training looks like. (`noise(seeds, t)` is standard normal for every
+# `t`, which only picks another draw of the same seed.)
 #
 # > **Predict.** Times are drawn evenly from 1 to 800. Of eight flowers, how many will you
 # > recognise?
@@ -771,22 +772,22 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **a root is missing: `alpha_bar * x0`.** *It shows:* everything turns greyer, and pure noise put
+# - **a root is missing: `alpha_bar * x0`.** *You see:* everything turns greyer, and pure noise put
 #   in comes out with a std well below 1. *The rule:* shares are of *variance*; what you multiply
 #   with is a root.
-# - **`alpha[t]` for `alpha_bar[t]`.** *It shows:* there is hardly any noise at any $t$. *The
+# - **`alpha[t]` for `alpha_bar[t]`.** *You see:* there is hardly any noise at any $t$. *The
 #   rule:* the jump takes *all* steps together: the bar.
-# - **`cumsum` for `cumprod`.** *It shows:* shares above 1 or below 0, and `nan` from their roots.
+# - **`cumsum` for `cumprod`.** *You see:* shares above 1 or below 0, and `nan` from their roots.
 #   *The rule:* shares of shares multiply.
-# - **`alpha_bar` without its first 1.** *It shows:* the last sampling step leaves a little noise,
+# - **`alpha_bar` without its first 1.** *You see:* the last sampling step leaves a little noise,
 #   or `t = T` is out of range. *The rule:* $T + 1$ entries, `alpha_bar[0] == 1`.
-# - **`alpha_bar[t] * x0` with `t` of shape (B,).** *It shows:* an error, or, if B happens to equal
+# - **`alpha_bar[t] * x0` with `t` of shape (B,).** *You see:* an error, or, if B happens to equal
 #   the width, stripes without an error. *The rule:* reshape to (B, 1, 1, 1).
-# - **pixels from 0 to 255, or 0 to 1.** *It shows:* the noise drowns in the picture, or the
+# - **pixels from 0 to 255, or 0 to 1.** *You see:* the noise drowns in the picture, or the
 #   average drifts. *The rule:* pictures are in [−1, 1].
-# - **"at $t = T$ it is pure noise".** *It shows:* no very dark and no very bright pictures. *The
+# - **"at $t = T$ it is pure noise".** *You see:* no very dark and no very bright pictures. *The
 #   rule:* print $\sqrt{\bar\alpha_T}$.
-# - **a schedule from another resolution.** *It shows:* large pictures without a plan, or time
+# - **a schedule from another resolution.** *You see:* large pictures without a plan, or time
 #   wasted at small ones. *The rule:* compare SNRs, at one size.
 #
 # ## Key points
@@ -817,7 +818,7 @@ summary()
 #   ([arXiv:2305.08891](https://arxiv.org/abs/2305.08891)): what is left at the end.
 # - E. Hoogeboom, J. Heek, T. Salimans, *simple diffusion*, 2023
 #   ([arXiv:2301.11093](https://arxiv.org/abs/2301.11093)): resolution, section 3.1.
-# - The other families: Y. Song and others, 2021
+# - The other families: Y. Song and others, 2020
 #   ([arXiv:2011.13456](https://arxiv.org/abs/2011.13456): variance exploding and preserving), T.
 #   Karras and others, 2022 ([arXiv:2206.00364](https://arxiv.org/abs/2206.00364)), Y. Lipman and
 #   others, 2023 ([arXiv:2210.02747](https://arxiv.org/abs/2210.02747): flow matching).

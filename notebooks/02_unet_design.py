@@ -189,9 +189,9 @@ check_parameters(parameters)
 # convolution to twice the size, then two blocks.
 #
 # **Time** $t$ and **class** $y$ come in as lists of numbers. Time is one number, $t/T$; the class
-# is a **one-hot**: as many numbers as there are classes, 0 all but a single 1 (and all 0 for the
-# null label). Each goes through two `Linear` layers and becomes one number for each channel. Both
-# come in on the way up, at each of its two stages.
+# is a **one-hot**: as many numbers as there are classes, all 0 but for a single 1 (and all 0 for
+# the *null label*, which means "no class told"; lesson 05). Each goes through two `Linear` layers
+# and becomes one number for each channel. Both come in on the way up, at each of its two stages.
 
 
 # %%
@@ -243,7 +243,8 @@ def meet(h, skip, time, label):
 check_meet(meet)
 
 # %% [markdown]
-# All together. Maps have $c$ channels at full and half size, and $2c$ at a quarter.
+# All together. Maps have $c$ channels at full and half size, and $2c$ at a quarter. (The 53 classes
+# are the paper's.)
 #
 # > **Predict.** The paper's width is 128. How many parameters, roughly: 0.1, 1, 10 or 100 million?
 
@@ -555,7 +556,7 @@ picture(  # every fourth time, in a black frame
 # of their variance lies in them? (The singular values of the centred matrix say so: their squares
 # are the variances along its own axes.)
 #
-# > **Predict.** Both numbers, for $t/T$.
+# > **Predict.** For $t/T$: how far is it from $t = 400$ to 401, and how many directions are there?
 
 # %%
 from flowerdiff.plots import curves
@@ -648,8 +649,8 @@ for name, papers in full_size.items():
 # **self-attention**.
 #
 # The price: $N$ pixels have $N^2$ weights, 268 million at 128×128. So at its levels the 3-layer net
-# has *linear* attention, a cheaper relative without those $N^2$ weights, and this one only in the
-# middle, between the way down and the way up.
+# has *linear* attention, a cheaper relative without those $N^2$ weights. The attention of the
+# formula it has only in the middle, between the way down and the way up.
 #
 # ### Exercise 6 · Attention
 #
@@ -766,12 +767,12 @@ for who, share in {
 
 # %% [markdown]
 # So it holds: a little more than half the difference in colour that there is to any other piece,
-# and less than to its own neighbours, although it looks more than three pieces far on average.
-# *Measured* is where the weights are large, and that colours are alike there. That the net does so
-# *in order to* compare petals with petals is our reading of it. And it is *one* of its attentions.
-# Take `attentions[0]`, the first, in the place of `attentions[-1]`, and run the three cells again:
-# there what a piece looks at is hardly more like it than any other piece, and some places are
-# favourites of many.
+# and less than to its own neighbours, although it looks more than three pieces far on average. What
+# we *measured* is where the weights are large, and that the colours there are alike. That the net
+# does so *in order to* compare petals with petals is our reading of it. And it is *one* of its
+# attentions. Take `attentions[0]`, the first, in the place of `attentions[-1]`, and run the three
+# cells again: there what a piece looks at is hardly more like it than any other piece, and some
+# places are favourites of many.
 #
 # > **Predict.** We switch all attentions of the model off. How much does the loss grow on these
 # > three flowers: hardly, by half, tenfold?
@@ -871,8 +872,8 @@ picture(
 
 # %% [markdown]
 # Same picture, same weights, other answers. With random neighbours the difference is small (the
-# pictures below are five times as bright as they are), with neighbours from one end of the schedule
-# it is large: their statistics are not those of a noisy picture.
+# lower row shows it enlarged five times), with neighbours from one end of the schedule it is large:
+# their statistics are not those of a noisy picture.
 #
 # And that is no far-fetched case. In sampling, *all* pictures of a batch are at the same $t$.
 #
@@ -893,9 +894,9 @@ for t in (20, 100, 300, 600):
 
 # %% [markdown]
 # With averages, as it should be used. But those are averages over *all* $t$, from batches in which
-# 16 times were mixed: the net has never been trained with quite the statistics that it is used
-# with. Forget `net.eval()` before you sample, and you are in the left column: at $t = 20$ the loss
-# is half as large again.
+# 16 values of $t$ were mixed: the net has never been trained with quite the statistics that it is
+# used with. Forget `net.eval()` before you sample, and you are in the left column: at $t = 20$ the
+# loss is half as large again.
 #
 # > **Predict.** How strongly do the neighbours count in batches of 4 to 64? And what will the curve
 # > be for the same net with GroupNorm? (It was not trained so, and its answers are no good. We only
@@ -1111,12 +1112,13 @@ for name, variant in study["nets"].items():
         )
 
 # %% [markdown]
-# Chance is about 0.0002 here (from two runs only), and a fifth of the milliseconds: *t / T* costs
-# what sinusoids cost, and reads 1.8. In the order of what they do:
+# Chance is about 0.0002 in the loss (from two runs only). In the milliseconds it can be a fifth:
+# *t / T* must cost what sinusoids cost, and reads 1.8 instead of 1.5. From what helps most to what
+# costs most:
 #
 # - **Starting at zero** is worth 0.012, and costs nothing.
-# - **GroupNorm** in the place of BatchNorm: 0.009, for 4 % more time in training. (Below you will
-#   see what this number hides.)
+# - **GroupNorm** in the place of BatchNorm: 0.009, for 4 % fewer images in the time, which may be
+#   chance. (Below you will see what this number hides.)
 # - **Sinusoids of $t$** in the place of $t/T$: 0.002. So the waste *is* measurable, and small: a
 #   net can get by with one number, and it sees the noise anyway.
 # - **Scaling**, not only adding: 0.0004; that is hardly more than chance.
@@ -1170,22 +1172,22 @@ summary("02")
 # %% [markdown]
 # ## Common mistakes
 #
-# - **the skip is added where it should be put beside, or forgotten.** *It shows:* an error about
+# - **the skip is added where it should be put beside, or forgotten.** *You see:* an error about
 #   channels, or blurred noise in $\hat x_0$. *The rule:* print the shapes before and after each
 #   `torch.cat`.
-# - **(B, C) meets (B, C, H, W) without `[:, :, None, None]`.** *It shows:* an error, or, if the
+# - **(B, C) meets (B, C, H, W) without `[:, :, None, None]`.** *You see:* an error, or, if the
 #   sizes happen to fit, time and class laid along rows and columns. *The rule:* as in lesson 01.
-# - **a size that cannot be halved so often.** *It shows:* two maps at a skip differ by one pixel.
+# - **a size that cannot be halved so often.** *You see:* two maps at a skip differ by one pixel.
 #   *The rule:* sizes are multiples of `net.multiple_of`.
-# - **$t/T$ given to sinusoids that were made for $t$.** *It shows:* nothing! Neighbouring times
+# - **$t/T$ given to sinusoids that were made for $t$.** *You see:* nothing! Neighbouring times
 #   look alike to the net. *The rule:* look at the embedding as a picture.
-# - **`net.eval()` forgotten.** *It shows:* a picture changes with its neighbours in the batch, and
+# - **`net.eval()` forgotten.** *You see:* a picture changes with its neighbours in the batch, and
 #   a single one is worse. *The rule:* `.train()` to train, `.eval()` to draw.
-# - **softmax over the wrong dimension.** *It shows:* nothing, but that it learns badly. *The rule:*
+# - **softmax over the wrong dimension.** *You see:* nothing, but that it learns badly. *The rule:*
 #   `weights.sum(-1)` is 1 for every pixel that looks.
-# - **parameters taken for work.** *It shows:* a "small" net that is slow. *The rule:* measure
+# - **parameters taken for work.** *You see:* a "small" net that is slow. *The rule:* measure
 #   FLOPs, and then milliseconds.
-# - **two changes at once.** *It shows:* "the new net is better", and nobody knows why. *The rule:*
+# - **two changes at once.** *You see:* "the new net is better", and nobody knows why. *The rule:*
 #   one change, the same budget, more than one seed.
 #
 # ## Key points
@@ -1207,6 +1209,8 @@ summary("02")
 # - O. Ronneberger, P. Fischer, T. Brox, *U-Net*, 2015
 #   ([arXiv:1505.04597](https://arxiv.org/abs/1505.04597)): where the U comes from, for cells under
 #   a microscope.
+# - E. Perez and others, *FiLM*, 2017 ([arXiv:1709.07871](https://arxiv.org/abs/1709.07871)): to
+#   multiply and to add.
 # - K. He and others, *Deep Residual Learning for Image Recognition*, 2015
 #   ([arXiv:1512.03385](https://arxiv.org/abs/1512.03385)): adding in place of replacing.
 # - Y. Wu, K. He, *Group Normalization*, 2018

@@ -152,9 +152,9 @@ monitor
 # So that is all that a net has to find. Put its guess $\hat\varepsilon$ in the place of
 # $\varepsilon$, and you have its guess of the mean, $\hat\mu_t$.
 #
-# How wrong is a guess? Two Gaussians with the same variance $\tilde\beta_t$ differ by (this is
-# their *Kullback–Leibler divergence*, and all you need of it is that it counts the distance of the
-# means in units of their spread)
+# How wrong is a guess? How much two Gaussians differ is measured by their *Kullback–Leibler
+# divergence*. If both have the variance $\tilde\beta_t$, it is the squared distance of their means,
+# in units of twice that variance:
 #
 # $$ \frac{(\tilde\mu_t - \hat\mu_t)^2}{2\,\tilde\beta_t}
 #    = \underbrace{\frac{\beta_t^2}{2\,\tilde\beta_t\,\alpha_t\,(1-\bar\alpha_t)}}_{\text{a number
@@ -162,8 +162,9 @@ monitor
 #
 # Added up over $t = 2 \dots T$, with one term for the last step (at $t = 1$, where $\tilde\beta$ is
 # 0 and this fraction has no meaning) and one that no net can change, this is the **variational
-# bound** (its negative is the *ELBO*): an upper bound on $-\log p(x_0)$, by which diffusion models
-# were first trained.
+# bound** (its negative is the *ELBO*): an upper bound on $-\log p(x_0)$, where $p(x_0)$ is the
+# probability density that the model gives to this picture. With it diffusion models were first
+# trained.
 #
 # So to be right about the mean is to be right about the noise. Let us check that with the library's
 # `posterior`, which knows $\tilde\mu_t$ and $\tilde\beta_t$, and a made-up guess.
@@ -264,13 +265,14 @@ curves(
 )
 
 # %% [markdown]
-# **A loss of 1.0 is the loss of a net that says nothing**: noise has variance 1, and who guesses
-# its mean, 0, is wrong by its variance. A run whose loss comes down to 1.0 and stays there has
-# learned *nothing at all*: this is **the plateau at 1.0**, and we shall see two ways to end on it.
-# (Our net begins by saying zero: the weights of its last layer are all 0 at first.)
+# **A loss of 1.0 is the loss of a net that says nothing**: noise has variance 1, and a guess of its
+# mean, 0, is wrong by its variance. A run whose loss comes down to 1.0 and stays there has learned
+# *nothing at all*: this is **the plateau at 1.0**, and we shall see two ways to end on it. (Our net
+# begins by saying zero: the weights of its last layer are all 0 at first, and only the others
+# random.)
 #
 # The copier is more of a surprise. It knows nothing about flowers, not even that there is such a
-# thing, and its loss is much smaller. At large $t$ noise is all there is, so who copies the input
+# thing, and its loss is much smaller. At large $t$ noise is all there is, so a net that copies it
 # is right. **A small loss alone does not mean that a net knows flowers.** What decides species,
 # colour and layout is in the small differences that remain at large $t$, and these hardly count in
 # the mean.
@@ -278,7 +280,7 @@ curves(
 # %% [markdown]
 # ### The same error, in three currencies
 #
-# Who knows $x_t$ and $\hat\varepsilon$ knows $\hat x_0$ (lesson 00). So a net may as well be
+# From $x_t$ and $\hat\varepsilon$ follows $\hat x_0$ (lesson 00). So a net may as well be
 # trained to say
 #
 # - the noise, $\hat\varepsilon$: error $(\varepsilon-\hat\varepsilon)^2$;
@@ -314,14 +316,14 @@ picture(
 # Two things differ between these runs: how a mistake *counts* (the **weighting**), and what the net
 # has to *say* (the **parameterisation**, or prediction type). The pictures split by the second. The
 # two nets that say $\hat x_0$ draw clean colours. The two whose answer contains the noise leave
-# noise behind: a young net cannot yet repeat 1,728 random numbers, and what it misses of them
-# becomes picture: $1/\sqrt{\mathrm{SNR}}$ times as large with $\varepsilon$,
-# $1/\sqrt{\mathrm{SNR} + 1}$ times with $v$. (On photographs, five CPU-minutes each
-# with the *same* weights: KID 0.25 for $\hat x_0$, 0.35 for $v$, 0.41 for $\varepsilon$; to leave
-# the weights out changed the last two by less than 0.03. It is a distance, lesson 06;
-# `docs/results/search.json`.)
+# noise behind: a young net cannot yet repeat 1,728 random numbers (24 × 24 pixels, three colours),
+# and what it misses of them becomes picture: $1/\sqrt{\mathrm{SNR}}$ times as large with
+# $\varepsilon$, $1/\sqrt{\mathrm{SNR} + 1}$ times with $v$. (On photographs, five CPU-minutes each,
+# all with the weighting of min-SNR: KID 0.25 for $\hat x_0$, 0.35 for $v$, 0.41 for $\varepsilon$.
+# KID is a distance from real photographs: less is better, lesson 06. Without that weighting the
+# last two change by less than 0.03; `docs/results/search.json`.)
 #
-# What the weights do is seen in the last two pictures, which differ in nothing else: min-SNR is
+# What the weighting does is seen in the last two pictures, which differ in nothing else: min-SNR is
 # sharp before its forms are right, the plain error in $x_0$ gets the large forms first and leaves
 # the edges soft. **After 250 steps of a small net.** After hours the order can be another one: the
 # paper trains on $\varepsilon$ for 80 rounds, the course's own model (lesson 00) on $v$ for hours.
@@ -353,25 +355,26 @@ check_weight(weight)
 # %% [markdown]
 # **Learned the hard way.** We trained the course's own model on $v$ with min-SNR weights, since in
 # runs of five minutes they looked a little better (KID 0.346, without them 0.368, where two seeds
-# differ by 0.012). Beside the plain error in $v$ they multiply by $\min(\mathrm{SNR}, 5) /
+# differ by 0.013). Beside the plain error in $v$ they multiply by $\min(\mathrm{SNR}, 5) /
 # (\mathrm{SNR} + 1)$: 0.83 at an SNR of 5, but 0.05 at 100, where the grain goes, and 0.01 at 0.01,
-# where colour and layout are decided. After nine CPU-hours training on brought hardly anything.
-# Then we left them out, and 480,000 pictures later KID at $w = 1$ was 0.032, where the model before
-# had 0.047, and the intervals no longer overlapped (`configs/flowers64-eighth.toml`). But it is one
-# run, with more blocks, larger batches and a higher learning rate, too. (The blocks alone, with the
-# weights, had gained nothing that we could see.) And it heeds its label more: with guidance turned
-# up until it is as often recognised, the old model has 0.038 (lessons 05 and 06). A hint, not a
-# proof. And our error on unseen flowers could not help us, for it weighed the times in the same
-# way. **What is best after minutes need not be best after hours; and a measure that shares the
-# loss's weights is blind where the loss is.**
+# where colour and layout are decided. After nine CPU-hours, training on brought hardly anything.
+# Then we left the weights out, and 480,000 pictures later KID at $w = 1$ had fallen from 0.047 to
+# 0.032, and the intervals no longer overlapped (`configs/flowers64-eighth.toml`).
+#
+# A hint, not a proof. It is one run, and it also had more blocks, larger batches and a higher
+# learning rate. (The blocks alone, with the weights, had gained nothing that we could see.) And the
+# new model heeds its label more: turn up the old one's guidance until its flowers are recognised as
+# often, and its KID is 0.038 (lessons 05 and 06). Our error on unseen flowers could not help us,
+# for it weighed the times in the same way. **What is best after minutes need not be best after
+# hours; and a measure that shares the loss's weights is blind where the loss is.**
 
 # %% [markdown]
 # ## 3 · What came out
 #
 # The next cell waits for the training to end. (Pressed *Pause* and forgot? It goes on.)
 #
-# > **Predict.** If you have peeped: fine. If not: how much lower is the loss at the end than in the
-# > first step: half, a tenth, a hundredth?
+# > **Predict.** If you have peeped: fine. If not: what part of the first step's loss is left at the
+# > end: a half, a tenth, a hundredth?
 
 # %%
 progress = monitor.wait()
@@ -404,9 +407,9 @@ for step in (1, 50, 200, 400, 800):
     print(f"around step {step:3d}: {seen[min(step, len(seen)) - 1]:.3f}")
 
 # %% [markdown]
-# A lazy net is the place to begin, here too: who always says $\hat x_0 = 0$, middle grey, is wrong
-# by the mean square of a pixel. That is where our loss begins; it ends at about a ninth. But most
-# of this, down to a seventh, was done within 200 steps. From step 200 to 800 the loss falls by
+# A lazy net is the place to begin, here too: a net that always says $\hat x_0 = 0$, middle grey, is
+# wrong by the mean square of a pixel. That is where our loss begins; it ends at about a ninth. But
+# most of this, down to a seventh, was done within 200 steps. From step 200 to 800 the loss falls by
 # another fifth or quarter, a small thing on the curve, while soft outlines become petals, rims and
 # centres. **You cannot see from the loss when a model is good.** It tells you that something goes
 # *wrong*; for the rest, look at samples. Why it moves so little is to be seen if we take it apart.
@@ -426,8 +429,8 @@ for step in (1, 50, 200, 400, 800):
 # %% [markdown]
 # ## 4 · The loss at each time
 #
-# Every step has drawn sixteen times $t$, and the monitor has kept them, each with its loss. So we
-# can see *where* the loss comes from.
+# Every step has drawn sixteen values of $t$, and the monitor has kept them, each with its loss. So
+# we can see *where* the loss comes from.
 #
 # > **Predict.** The loss is now that of $\hat x_0$. At which $t$ is it small, at which large? Where
 # > has the net got better between the first hundred steps and the last? And what would be the loss
@@ -476,10 +479,10 @@ print(f"loss at t = 800, knowing everything: {0.9 * with_label + 0.1 * without:.
 
 # %% [markdown]
 # **Knowing everything, the loss is not 0.** But before $t = 800$ a little of the flower shows, and
-# who knows all 240 flowers by heart may recognise it. Then the best guess is the mean of all that
-# it could be, each with its probability.
+# a net that knows all 240 flowers by heart may recognise it. Then the best guess is the mean of all
+# that it could be, each with its probability.
 #
-# > **Predict.** From which $t$ down does one who knows them by heart make next to no mistake?
+# > **Predict.** From which $t$ down does a net that knows them by heart make next to no mistake?
 
 # %% tags=["nbval-ignore-output"]
 one = from_uint8(images)
@@ -511,9 +514,9 @@ for t in (625, 675, 725, 775):
 # dashed curve to the dotted, those on the left are small and have fallen by two fifths. The mean is
 # mostly the right half. So the mean moves little, while edges and petals get better twice as fast.
 #
-# It is also why the thin line in the monitor is so ragged: sixteen random times a step, some easy,
-# some hopeless. (It would be worse, but the library draws one time from each sixteenth of $1 \dots
-# T$.)
+# It is also why the thin line in the monitor is so ragged: sixteen random values of $t$ in each
+# step, some easy, some hopeless. (It would be worse, but the library draws one time from each
+# sixteenth of $1 \dots T$.)
 #
 # The loss of $\hat\varepsilon$ over $t$ leans the other way: the same mistake counts SNR times as
 # much there, and so most at small $t$, where noise is hard to tell from fine detail. Trained in
@@ -583,9 +586,9 @@ for name, which in {"average": progress.ema, "net": progress.net}.items():
 # %% [markdown]
 # The average's: in our runs by something between 2 and 15 %, for it depends on the moment at which
 # you ask the net, which jitters. That is less than the samples made one expect: much of the jitter
-# is in tints and outlines, which cost little squared error. (And the average's is below the mean of
-# section 4, for here no label is hidden.) A learning rate that falls at the end of the run does
-# something similar, but one has to know the end beforehand.
+# is in tints and outlines, which cost little squared error. (And the average's is below the last
+# loss of section 3, for here no label is hidden.) A learning rate that falls at the end of the run
+# does something similar, but one has to know the end beforehand.
 #
 # Two traps. **The start**: the average begins as a copy of the random net, and with $d = 0.9999$ it
 # would remember that for ten thousand steps. So the library keeps the decay smaller at the
@@ -843,14 +846,14 @@ for batch, h in held_out.items():
         print(f"{batch}, step {step}:", *(f"{loss:.4f}" for loss in losses))
 
 # %% [markdown]
-# Both. At equal steps the batch of 32 is ahead (after 250 steps 0.043 against 0.046; two seeds
-# differ by less than a tenth of this distance): its gradients are means over more pictures, so less
-# of a step is chance. But it was paid for with twice the work. **At equal pictures, and so at equal
-# cost, the batch of 16 is ahead**: with 4,000 pictures, which are its 250 steps and the other's
-# 125, it is 0.046 against 0.049. It has made twice as many steps, and this early in a run the
-# number of steps is what is lacking, not their precision. Late in a run it can be the other way
-# round; and a batch of 32 could bear a larger learning rate, which we have not given it. (What a
-# GPU likes is another matter: there 32 pictures may take hardly longer than 16.)
+# Each of them once. At equal steps the batch of 32 is ahead (after 250 steps 0.043 against 0.046;
+# two seeds differ by less than a tenth of this distance): its gradients are means over more
+# pictures, so less of a step is chance. But it was paid for with twice the work. **At equal
+# pictures, and so at equal cost, the batch of 16 is ahead**: with 4,000 pictures, which are its 250
+# steps and the other's 125, it is 0.046 against 0.049. It has made twice as many steps, and this
+# early in a run the number of steps is what is lacking, not their precision. Late in a run it can
+# be the other way round; and a batch of 32 could bear a larger learning rate, which we have not
+# given it. (What a GPU likes is another matter: there 32 pictures may take hardly longer than 16.)
 #
 # So "a larger batch is better" is an answer without a question. And the paper has one run of each,
 # and 106 samples of it: before we believe a difference, we should know how far apart two runs of
@@ -1262,23 +1265,23 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **"the loss has stopped falling, so training is done".** *It shows:* you stop at blots. *The
+# - **"the loss has stopped falling, so training is done".** *You see:* you stop at blots. *The
 #   rule:* the mean hides the part that falls; look at samples, and at the loss over $t$.
-# - **a loss of 1.0, and waiting.** *It shows:* a straight line. *The rule:* that is the net that
+# - **a loss of 1.0, and waiting.** *You see:* a straight line. *The rule:* that is the net that
 #   says zero. Look at the beginning of the curve: crept or jumped?
-# - **comparing losses of different things.** *It shows:* "mine is 0.02, yours is 0.1". *The rule:*
+# - **comparing losses of different things.** *You see:* "mine is 0.02, yours is 0.1". *The rule:*
 #   $\varepsilon$, $v$, $\hat x_0$, another schedule, other pictures: another scale.
-# - **`net` for `ema` in sampling.** *It shows:* samples that change their tint from step to step.
+# - **`net` for `ema` in sampling.** *You see:* samples that change their tint from step to step.
 #   *The rule:* draw with the average, as soon as it has forgotten its random start.
-# - **a decay that is too long for the run.** *It shows:* grey samples from a good curve. *The
+# - **a decay that is too long for the run.** *You see:* grey samples from a good curve. *The
 #   rule:* $1/(1-d)$ at most a tenth of the steps, or a decay that grows with them, as the
 #   library's.
-# - **one label dropout for the whole batch.** *It shows:* little, at best a more restless loss;
+# - **one label dropout for the whole batch.** *You see:* little, at best a more restless loss;
 #   that is why it stays in. *The rule:* everything random is drawn per picture: $t$, noise, flip,
 #   dropped label.
-# - **`zero_grad` forgotten.** *It shows:* a loss that falls a little, and then only wavers; without
+# - **`zero_grad` forgotten.** *You see:* a loss that falls a little, and then only wavers; without
 #   clipping it goes up. *The rule:* backward, clip, step, zero.
-# - **augmentation that nobody has looked at.** *It shows:* a column of a table in a paper. *The
+# - **augmentation that nobody has looked at.** *You see:* a column of a table in a paper. *The
 #   rule:* one picture of one batch.
 #
 # ## Key points

@@ -239,9 +239,9 @@ histograms(
 )
 
 # %% [markdown]
-# Larger, and smaller: who ends far out, was far out before; and who knows two things knows better
-# than who knows one. The black curve is the **posterior**, $q(x_s \mid x_t, x_0)$: the distribution
-# of $x_s$ when both ends are known. Here is where it comes from. There are two hints about $x_s$:
+# Larger, and smaller: a copy that ends far out was probably far out before; and two hints tell more
+# than one. The black curve is the **posterior**, $q(x_s \mid x_t, x_0)$: the distribution of $x_s$
+# when both ends are known. Here is where it comes from. There are two hints about $x_s$:
 #
 # 1. from $x_0$, by the jump to $s$: $x_s$ is around $m_1 = \sqrt{\bar\alpha_s}\, x_0$, with the
 #    variance $v_1 = 1-\bar\alpha_s$;
@@ -339,8 +339,8 @@ check_ancestral_step(ancestral_step)
 
 # %% [markdown]
 # Now on a flower, by hand: no library but the model and the posterior. (`guided` makes the model
-# obey its label with the weight $w$, and `noise([seed], s)` is the seed's own noise at time $s$;
-# see lesson 00. `clamp` is for section 4.)
+# obey its label with the weight $w$, as in lesson 00; `noise([seed], s)` is noise of variance 1
+# that belongs to this seed and this time; `clamp` is for section 4.)
 #
 # > **Predict.** In which of the 25 steps is the picture still noisy to the eye: until the middle,
 # > or nearly to the end?
@@ -384,8 +384,8 @@ Player(["x_t", "x0_hat"], {"": frames[::5]}, label="Ancestral sampling, every fi
 # `clip_x0=1.0` above, the `clamp` in our loop. (Papers say *static thresholding*; the *dynamic*
 # kind divides by the largest values instead, where they are above 1.) Is that needed?
 #
-# > **Predict.** What share of the numbers in $\hat x_0$ is out of range without clipping: 0.1 %,
-# > 1 %, 10 %? And with a stronger weight $w$?
+# > **Predict.** What share of the numbers in $\hat x_0$ is out of range without clipping at
+# > $w = 0$: 0.1 %, 1 %, 10 %? And with a larger $w$?
 
 # %%
 from flowerdiff.pixels import to_uint8
@@ -464,8 +464,8 @@ picture(
 # At the first step the error is multiplied by sixteen thousand, and $\hat x_0$ is nonsense;
 # clipped, it is at worst black or white, and the next steps repair it. DDIM, which adds no noise of
 # its own, carries the nonsense to the end. DDPM replaces most of it by fresh noise, step by step.
-# It does not find back to a sunflower, but its values are nearly those of a picture again: **noise
-# forgives**. Remember that for the next section.
+# It does not find its way back to a sunflower, but its values are nearly those of a picture again:
+# **noise forgives**. Remember that for the next section.
 
 # %% [markdown]
 # ## 5 · DDIM: a walk without dice
@@ -623,7 +623,7 @@ for steps in (10, 20, 40, 80, 160, 800):
 # for we remember the last $\hat x_0$ anyway. With half the step, the error is now a quarter: a
 # **second-order** method. This one is called **DPM-Solver++(2M)**, M for "multistep".
 #
-# "Half a step" of what? In $t$, nothing is even. The right clock is
+# "Half a step" of what? Not of $t$, along which $\hat x_0$ does not move evenly. The right clock is
 #
 # $$ \lambda_t = \tfrac{1}{2} \log \mathrm{SNR}(t)
 #    = \tfrac{1}{2} \log \frac{\bar\alpha_t}{1-\bar\alpha_t} , $$
@@ -1186,25 +1186,25 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **noise added on arriving at $t = 0$.** *It shows:* fine grain on all finished pictures. *The
+# - **noise added on arriving at $t = 0$.** *You see:* fine grain on all finished pictures. *The
 #   rule:* the last step has no $z$.
-# - **the variance for its root.** *It shows:* pictures too smooth (too little noise in each step).
+# - **the variance for its root.** *You see:* pictures too smooth (too little noise in each step).
 #   *The rule:* $z$ is multiplied with $\sqrt b$.
-# - **`beta[t]` although steps are skipped.** *It shows:* with 25 steps instead of 800, the noise
+# - **`beta[t]` although steps are skipped.** *You see:* with 25 steps instead of 800, the noise
 #   stays. *The rule:* $b = 1 - \bar\alpha_t/\bar\alpha_s$, from the two times that the step really
 #   has.
-# - **the times run to 1 and not to 0, or `[::-1]` is forgotten.** *It shows:* a trace of noise at
+# - **the times run to 1 and not to 0, or `[::-1]` is forgotten.** *You see:* a trace of noise at
 #   the end, or garbage. *The rule:* print the times.
-# - **no clipping with a net that predicts $\varepsilon$.** *It shows:* garish colours, or nothing.
+# - **no clipping with a net that predicts $\varepsilon$.** *You see:* garish colours, or nothing.
 #   *The rule:* look at $\hat x_0$ of the *first* step.
-# - **$\hat x_0$ clipped, $\hat\varepsilon$ not.** *It shows:* with DDIM and a large $w$, pale
+# - **$\hat x_0$ clipped, $\hat\varepsilon$ not.** *You see:* with DDIM and a large $w$, pale
 #   holes. *The rule:* the two belong together; after clipping work $\hat\varepsilon$ out again (the
 #   library does).
-# - **a doodle or a patch without noise put into $x_t$.** *It shows:* it stays as it is, or becomes
+# - **a doodle or a patch without noise put into $x_t$.** *You see:* it stays as it is, or becomes
 #   a smooth blob. *The rule:* everything at time $t$ is as noisy as $t$ says.
-# - **a mean of two noises.** *It shows:* smooth pictures. *The rule:* check the variance; use
+# - **a mean of two noises.** *You see:* smooth pictures. *The rule:* check the variance; use
 #   slerp.
-# - **two samplers compared with different noise.** *It shows:* whatever you like. *The rule:* the
+# - **two samplers compared with different noise.** *You see:* whatever you like. *The rule:* the
 #   same seeds for all.
 #
 # ## Key points
@@ -1225,6 +1225,8 @@ summary()
 # - **05 Guidance**: what $w$ really does.
 # - J. Ho, A. Jain, P. Abbeel, *Denoising Diffusion Probabilistic Models*, 2020
 #   ([arXiv:2006.11239](https://arxiv.org/abs/2006.11239)): sections 2 and 3.2, our 2 and 3.
+# - P. Vincent, *A Connection Between Score Matching and Denoising Autoencoders*, 2011 (Neural
+#   Computation 23): the score out of denoising.
 # - J. Song, C. Meng, S. Ermon, *Denoising Diffusion Implicit Models*, 2020
 #   ([arXiv:2010.02502](https://arxiv.org/abs/2010.02502)): the step, section 4.1; $\eta$,
 #   section 5.

@@ -32,13 +32,14 @@
 # ## 1 · One net for each flower, and for any flower
 #
 # The net is told what to see by a **label** $y$: a number from 0 to 101, one for each kind of
-# flower. Inside, the net has a table with a row of numbers for each label, and it learns those
-# numbers like all its others (lesson 02).
+# flower. Inside, the course's net has a table with a row of numbers for each label, and it learns
+# those numbers like all its others. (The 2-layer net of lesson 02 has a one-hot instead.)
 #
 # The table has one row more than there are flowers. Row 102, `num_classes`, is the **null label**,
-# written $\varnothing$: *no label, any flower*. Nobody is born as $\varnothing$. Each time that an
-# image is shown in training, it loses its label with probability $p = 0.1$ and gets $\varnothing$
-# instead. That is **label dropout**, and that is all there is to it. So one net learns two things:
+# written $\varnothing$: *no label, any flower*. No picture comes with the label $\varnothing$. Each
+# time that an image is shown in training, it loses its label with probability $p = 0.1$ and gets
+# $\varnothing$ instead. That is **label dropout**, and that is all there is to it. So one net
+# learns two things:
 #
 # - $\hat\varepsilon(x_t, t, y)$, the noise in $x_t$ if this is a flower of the kind $y$: the
 #   **conditional** prediction;
@@ -296,8 +297,8 @@ check_combine(combine)
 
 # %% [markdown]
 # The library's `guided(model, w, null_label)` is a model again, with the same three arguments:
-# every sampler takes it, and does not know. Does it compute what the formula says? And could we
-# have guided $\hat x_0$ instead?
+# every sampler takes it, and need not know that it is guided. Does it compute what the formula
+# says? And could we have guided $\hat x_0$ instead?
 #
 # > **Predict.** $(1+w)\,\hat x_0(y) - w\,\hat x_0(\varnothing)$: is that the $\hat x_0$ of the
 # > guided $\hat\varepsilon$, for every $w$, or only for small ones?
@@ -958,7 +959,9 @@ curves(
 # $x_T$ (section 2). In $\hat x_0$ the error is greatest there. Nothing is known yet, so $\hat
 # x_0(y)$ is the mean of kind 0, at 0.8 from left to right; $\hat x_0(\varnothing)$ is the mean of
 # all, at 0; and the guided one is $5 \cdot 0.8 - 4 \cdot 0 = 4$, where the sharpened density has
-# its mean at 1.1. So the walk sets out for a place where nothing is, like the colours of section 5.
+# its mean at 1.1. (That is wrong by 2.9. The curve says 2: it is the root mean square of both
+# coordinates, and the other one is right.) So the walk sets out for a place where nothing is, like
+# the colours of section 5.
 #
 # Where is the error in the tempting answer? The guided score at time $t$ is that of $q_t$: *first
 # add noise* to both densities, *then sharpen*. A walk to $q_0$ needs the other order: *first
@@ -1000,23 +1003,23 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **`eps_null + w * (eps_y - eps_null)` with our $w$.** *It shows:* $w = 1$ does nothing, $w = 0$
+# - **`eps_null + w * (eps_y - eps_null)` with our $w$.** *You see:* $w = 1$ does nothing, $w = 0$
 #   ignores the label. *The rule:* test at $w = 0$; it must be the conditional prediction, exactly.
-# - **a sign turned round.** *It shows:* the larger $w$, the less it is the flower you asked for.
+# - **a sign turned round.** *You see:* the larger $w$, the less it is the flower you asked for.
 #   *The rule:* test at $w = -1$, too; it must be the prediction without the label, exactly.
-# - **the wrong null label: 0, 101, −1.** *It shows:* with 0 or 101 in training, that flower can no
+# - **the wrong null label: 0, 101, −1.** *You see:* with 0 or 101 in training, that flower can no
 #   longer be asked for: its row has learned "any flower". In sampling only, "without a label" is
 #   always that one kind. −1 stops with an `IndexError`. *The rule:* `num_classes`, one more than
 #   the last flower.
-# - **labels dropped batch by batch.** *It shows:* little, at best a more restless loss; that is why
+# - **labels dropped batch by batch.** *You see:* little, at best a more restless loss; that is why
 #   it stays in. *The rule:* one draw for each image.
-# - **labels dropped when sampling, too.** *It shows:* one flower in ten is of another kind. *The
+# - **labels dropped when sampling, too.** *You see:* one flower in ten is of another kind. *The
 #   rule:* dropout belongs to training.
-# - **the halves of the double batch in another order than the labels.** *It shows:* like a turned
+# - **the halves of the double batch in another order than the labels.** *You see:* like a turned
 #   sign. *The rule:* what goes in first comes out first.
-# - **clipping before guiding.** *It shows:* the colours still run away. *The rule:* guide, then
+# - **clipping before guiding.** *You see:* the colours still run away. *The rule:* guide, then
 #   clip.
-# - **comparing models at different $w$, or at another library's `guidance_scale`.** *It shows:* one
+# - **comparing models at different $w$, or at another library's `guidance_scale`.** *You see:* one
 #   looks better and is not. *The rule:* say the formula, not only the number; better, a curve over
 #   $w$.
 #
@@ -1043,6 +1046,8 @@ summary()
 #   ([arXiv:2207.12598](https://arxiv.org/abs/2207.12598)): sections 2 and 3.
 # - S. Dieleman, *Guidance: a cheat code for diffusion models*, 2022
 #   ([sander.ai](https://sander.ai/2022/05/26/guidance.html)): the same in words, with $\gamma$.
+# - S. Lin and others, *Common Diffusion Noise Schedules and Sample Steps are Flawed*, 2023
+#   ([arXiv:2305.08891](https://arxiv.org/abs/2305.08891)): guidance rescale.
 # - C. Saharia and others, *Photorealistic Text-to-Image Diffusion Models* (Imagen), 2022
 #   ([arXiv:2205.11487](https://arxiv.org/abs/2205.11487)): section 2.3, clipping done better.
 # - T. Kynkäänniemi and others, *Applying Guidance in a Limited Interval*, 2024

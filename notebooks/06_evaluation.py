@@ -168,8 +168,8 @@ curves(
 #
 # | score | sees | does not see |
 # |---|---|---|
-# | KID, FID | noise most of all, blur, JPEG | *what* is wrong; KID: three quarters of the colour |
-# | IS | JPEG, strong blur, noise | pale pictures; and what is for the better: it likes JPEG |
+# | KID, FID | noise most of all, blur, JPEG | *what* is wrong; KID: that most colour is gone |
+# | IS | JPEG, strong blur, noise | pale pictures; whether a change is good: it likes JPEG |
 # | recognition | what hides the species *from the net* | anything else: contrast 0.15 is fine |
 # | diversity | flowers that are all alike | *why* they differ: JPEG spoils each in its own way |
 # | BRISQUE | blur, strong noise | colour, shape, flowers; it likes a little noise or JPEG |
@@ -182,10 +182,11 @@ curves(
 #   everybody sees.** Probably since nets of this kind look at texture more than we do (Geirhos et
 #   al. 2018), and our drawn flowers have no grain of their own, as photographs have.
 # - **NIQE** compares with the statistics of good photographs, **BRISQUE** with what people said of
-#   damaged ones. NIQE gives our flowers 12, where good large photographs have 3 or 4. Part of
-#   that may be that they are drawn, but only part: even *photographs* get 11 at 32 pixels
-#   (`docs/results/study`). It needs 192 pixels, smaller pictures are enlarged before it looks, and
-#   four blocks are few (lesson 07). So far from home, what it says means little.
+#   damaged ones. NIQE gives our flowers 12, where good large photographs have 3 or 4. Part of that
+#   may be that they are drawn, but only part: even *photographs* get 11 at 32 pixels
+#   (`docs/results/study`). It cuts a picture into blocks of 96 pixels. Smaller pictures are
+#   enlarged to 192 before it looks, which makes four blocks, and four are few (lesson 07). So far
+#   from home, what it says means little.
 
 # %% [markdown]
 # ## 2 · Before any score: the range
@@ -643,7 +644,8 @@ print("their names:", *(f"{name} {share:.0%}," for name, share in recorded["gues
 
 # %% [markdown]
 # 6 for 102 species of real photographs. A third of them are called "daisy"; but even so it would be
-# 14 or more, were the net *sure* of its names (work it out from their shares). It is not: hardly
+# 14 or more, were the net *sure* of its names: with shares $s$, IS would be $\exp(-\sum s \log s)$.
+# (Seven of the shares make 10.9 already; ten are in `docs/results/evaluation`.) It is not: hardly
 # one of its thousand fits. A model that drew all 102 perfectly would get no more. And the first
 # section's JPEGs got 6.4 with 18 species: either the answers became more different or the net
 # became surer, and IS takes both for quality.
@@ -746,10 +748,10 @@ trade_off(
 # - Between −1 and 4 no $w$ is best. What do you need the flowers for?
 # - Guiding in all but the first third is *beyond* the line: as often recognised as $w = 1$, with
 #   more diversity. Do not judge by whether the bars overlap: a difference has an interval of its
-#   own, the root of the sum of the two squares, here 0.043 ± 0.035. (That is for two independent
-#   sets. These have the same noise and the same classes, so it is probably narrower.) So it is
-#   probably more than luck (though the best of four ways that we tried). But by KID it is *worse*
-#   than $w = 1$, 0.061 to 0.044. Another score, another answer.
+#   own, whose half-width is the root of the sum of the squares of the two half-widths: here 0.043 ±
+#   0.035. (That is for two independent sets. These have the same noise and the same classes, so it
+#   is probably narrower.) So it is probably more than luck (though the best of four ways that we
+#   tried). But by KID it is *worse* than $w = 1$, 0.061 to 0.044. Another score, another answer.
 #
 # (Papers say *fidelity* and *diversity*, and often measure them as **precision**, how many samples
 # lie among the real features, and **recall**, how many real ones lie among the samples.)
@@ -828,8 +830,8 @@ for name, net in {**nets, "real": fresh}.items():
 # (And B's flowers are more *varied* than real ones: their outlines wobble in ways that no petal
 # does. Diversity does not ask whether a difference is a good one.)
 #
-# All these scores compare with the *training* flowers. Who copies them gets the best marks. The
-# test is to look, for each sample, at the **training image nearest to it**.
+# All these scores compare with the *training* flowers. A net that copies them gets the best marks.
+# The test is to look, for each sample, at the **training image nearest to it**.
 
 # %% [markdown]
 # ### Exercise 6 · Who is a copy?
@@ -968,8 +970,8 @@ test
 # %% [markdown]
 # ### Exercise 7 · Luck
 #
-# *easy · 7 minutes.* Who cannot tell has to guess, and is right in half of the rounds on average.
-# What is the chance to get `right` of `rounds` rounds right by guessing, **or more**?
+# *easy · 7 minutes.* Somebody who cannot tell has to guess, and is right in half of the rounds on
+# average. What is the chance to get `right` of `rounds` rounds right by guessing, **or more**?
 # (`math.comb(n, k)` is the number of ways to be right in k of n rounds; all ways together are
 # $2^n$.)
 
@@ -1050,24 +1052,24 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **floats in [−1, 1] given to a metric that expects [0, 1].** *It shows:* poisonous colours, if
+# - **floats in [−1, 1] given to a metric that expects [0, 1].** *You see:* poisonous colours, if
 #   anybody looks; else a KID of 0.1 between real and real. *The rule:* one function makes pixels,
 #   and metrics take nothing else.
-# - **FID of fifty pictures.** *It shows:* values in the hundreds, which luck moves as much as a
+# - **FID of fifty pictures.** *You see:* values in the hundreds, which luck moves as much as a
 #   small change of the model does. *The rule:* more pictures than features, or KID.
-# - **FIDs of different n in one table.** *It shows:* the model with more samples wins. *The rule:*
+# - **FIDs of different n in one table.** *You see:* the model with more samples wins. *The rule:*
 #   equal n, and the floor at this n.
-# - **KID without an interval, or clipped at 0.** *It shows:* a ranking that turns over with another
+# - **KID without an interval, or clipped at 0.** *You see:* a ranking that turns over with another
 #   seed. *The rule:* give the interval, and let it be negative.
-# - **as many of each class here, at random there.** *It shows:* scores below the floor. *The rule:*
+# - **as many of each class here, at random there.** *You see:* scores below the floor. *The rule:*
 #   the floor in just the same way.
-# - **the Inception Score of flowers.** *It shows:* a number below 7. *The rule:* leave it, or use a
+# - **the Inception Score of flowers.** *You see:* a number below 7. *The rule:* leave it, or use a
 #   classifier that knows your classes.
-# - **recognition alone.** *It shows:* "the larger $w$, the better". *The rule:* always with
+# - **recognition alone.** *You see:* "the larger $w$, the better". *The rule:* always with
 #   diversity.
-# - **no test for copies, or one without mirror images or a yardstick.** *It shows:* a model that is
+# - **no test for copies, or one without mirror images or a yardstick.** *You see:* a model that is
 #   better than real. *The rule:* that wants an explanation; look at the nearest pairs.
-# - **"we chose representative samples".** *It shows:* nothing, that is the trouble. *The rule:* the
+# - **"we chose representative samples".** *You see:* nothing, that is the trouble. *The rule:* the
 #   first seeds.
 #
 # ## Key points

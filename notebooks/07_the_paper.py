@@ -22,10 +22,11 @@
 # - say what a study of your own must report, before anybody should believe its table.
 #
 # All along, this course has followed one paper: *Exploring image generation with unconditional DDPM
-# and conditional DDPM with classifier-free guidance*, a project of a winter school like yours. Its
-# authors published their code, in three notebooks, with the outputs of some of their runs as they
-# were. That is why everything that follows can be found at all. You will meet mistakes. Each has
-# been made by people with more experience, and **whoever publishes nothing is never found out.**
+# and conditional DDPM with classifier-free guidance*, a project of a winter school. (The copy that
+# we have names no authors.) They published their code, in three notebooks, with the outputs of some
+# of their runs as they were. That is why everything that follows can be found at all. You will meet
+# mistakes. Each has been made by people with more experience, and **whoever publishes nothing is
+# never found out.**
 
 # %% [markdown]
 # ## 1 · The case
@@ -100,9 +101,8 @@ for conditional, model in ((False, "unconditional"), (True, "conditional")):
 # the walk would have needed more steps. There is a witness who was not asked. The saved notebook of
 # that run, of the net without classes, has the **loss** of each epoch: 0.10 after the first, and
 # **0.0023** after the last. (Of the net with classes no log is saved. The same lines stand in its
-# notebook; that they ran, only its scores say.) The
-# other saved log, of a run on flowers (the 3-layer net, by its clock), stands near 0.025 where it
-# breaks off.
+# notebook; only its scores suggest that they ran.) The other saved log is of a run on flowers, to
+# judge by its times of the 3-layer net. It stands near 0.025 where it breaks off.
 #
 # > **Predict.** *Harder* to learn would mean a larger loss. It is ten times *smaller* (if of
 # > another net). What must the training pictures be like?
@@ -346,8 +346,8 @@ picture(
 # values from about −1 to 1. Lesson 06 has shown what that does to FID and KID. The strange thing is
 # that people would never have noticed: the *pictures* that the code saved for them went through
 # `make_grid(..., value_range=(-1, 1))`, which is right. The eyes saw flowers. If Table 3 was made
-# as the saved code says (it is not quite the cell that made it, and none of its output is saved),
-# FID and IS saw this:
+# as the saved code says (the saved cell is not quite the one that made the table, and it has no
+# output), FID and IS saw this:
 
 # %%
 from flowerdiff.checkpoint import load_pretrained
@@ -539,8 +539,8 @@ notes["3 · NIQE of perfect pictures, 128 px and 192 px"] = means[128], means[19
 #
 # Table 3: the 3-layer net, 53 pictures for each $w$, one of each class. In the words of the paper,
 # "we expect that as the guidance scale value increases [...] the metric values increase". They do
-# not; so it looks for the trade-off elsewhere: the lowest FID is at a small $w$, the highest IS at
-# the largest.
+# not; so the paper looks for the trade-off elsewhere: the lowest FID is at a small $w$, the highest
+# IS at the largest.
 #
 # > **Predict.** Look at the six FIDs below, then shuffle them in your mind: in how many of 100
 # > orders would they rise as much as these, or more?
@@ -694,17 +694,17 @@ for name, values in series.items():
 # %% [markdown]
 # Where such a share is small (say, below 5 %), luck is a poor explanation. Three of the twelve are.
 # The corrected FID *falls*, from 384.5 to 381.7 at $w = 2$ and up to 382.8 again: less than 1 %.
-# The corrected IS rises at every step, from 1.88 to 2.04 (it is of all 53 at once; the paper's is
-# the mean of nine, each of six pictures or five, as the metric's library has it if nothing is said,
-# and could not exceed 6), and diversity falls at every step, from
-# 0.588 to 0.565: what guidance is expected to do. But it is one net, and one set of noises.
+# The corrected IS rises at every step, from 1.88 to 2.04, and diversity falls at every step, from
+# 0.588 to 0.565: what guidance is expected to do. But it is one net, and one set of noises. (Our IS
+# is of all 53 at once. The paper's is the mean of nine, each of six pictures or five, which the
+# metric's library does unless told otherwise; so it could not exceed 6.)
 #
 # And the test takes for granted that without an influence all orders are equally likely. Here all
 # six sets begin with the same noise, so neighbouring $w$ give nearly the same pictures: these are
 # not six draws that could come in any order. The FID of 530 pictures (of other noise, by another
 # sampler) *rises*, from 351.2 to 353.6 at $w = 2$, and at $w = 4$ is back where it was. **A small
-# share says little where the test's assumption fails.** (And who looks at many shares will find one
-# below 5 % by luck: with six scores in every fourth study or so.)
+# share says little where the test's assumption fails.** (And whoever looks at many shares will find
+# one below 5 % by luck: with six scores in every fourth study or so.)
 #
 # Recognition cannot help. Five guesses among 53 species are right in 9 % of cases; the recogniser's
 # five, with these pictures, in 10 to 11 %. But it can read *no* net of the study, and of black
@@ -885,8 +885,8 @@ notes["7 · label: error if the weights are given -1, and if +1"] = 0.0, wrong.m
 # %% [markdown]
 # To the training it is all the same: a net with weights of the other sign computes the very same
 # thing with +1, and weights begin as random numbers of both signs. No number in the paper is wrong
-# by it. But the weights *belong to* the −1. Who loads them into a net that gives +1 gets something
-# else for every class, and no error. A harmless trap, until somebody builds on it.
+# by it. But the weights *belong to* the −1. Whoever loads them into a net that gives +1 gets
+# something else for every class, and no error. A harmless trap, until somebody builds on it.
 #
 # Nor is the line the authors' own. It stands, with its comment, in the public example from which
 # they began (their reference 54), and so does the double batch of section 7. **Copied code brings
@@ -910,8 +910,8 @@ notes["8 · parameters by the text (as we read it), and in the code"] = as_coded
 
 # %% [markdown]
 # There is no room for them. The 2-layer net *multiplies* by the class and *adds* the time (lesson
-# 02, exercise 3), and the 3-layer net adds both. That may be just as good. But who builds the net
-# from the text builds another one, and wonders why the numbers differ. **Where text and code
+# 02, exercise 3), and the 3-layer net adds both. That may be just as good. But whoever builds the
+# net from the text builds another one, and wonders why the numbers differ. **Where text and code
 # disagree, the numbers belong to the code.**
 
 # %% [markdown]
@@ -1224,7 +1224,7 @@ figure("figure-4", "The 3-layer net")
 #   16: it is a little better than 16 (its interval ends just below 0), and costs twice as much. So
 #   probably the missing steps do harm, not the larger batch. (Probably: with twice the epochs it
 #   has also seen each picture twice as often.) The paper's five small differences, of one run each,
-#   can't be attributed to anything. (With classes, NIQE of the larger set says
+#   can't be attributed to anything. (With classes, NIQE of more images says
 #   "for". But it likes a batch of 64 better still, even better than real flowers: 11.09 and 11.17.)
 # - **B (augmentation lowers the quality): as published, that is trivially so.** As intended it
 #   holds here, too, by KID. The turning of *hue*, alone (one run), does as much as all five changes
@@ -1238,11 +1238,11 @@ figure("figure-4", "The 3-layer net")
 #   (Nor does the paper's table say *what* of it would help: blocks, size, norms, time and attention
 #   all differ. And 230 million parameters, 80 times through 2,346 pictures, judged by eye: does
 #   it draw its training pictures again? The paper does not ask. Lesson 06, section 7.)
-# - **NIQE and BRISQUE**, apart from black, say "?" in 22 of 24 cells, and with the finer ruler in
-#   15; KID in one of six, and then in none. Where they tell, with the finer ruler, they agree with
-#   KID in six of nine, and contradict it, or each other, in the rest. With classes, of the net
-#   augmented as intended, NIQE of 106 says worse, of 530 better; of the 3-layer net, BRISQUE of 106
-#   says better, of 530 worse. As published it finds even black better.
+# - **NIQE and BRISQUE.** Leave the black rows aside. Of their 24 cells 22 say "?", with the finer
+#   ruler 15; of KID's six cells one, and then none. With the finer ruler nine of the 24 tell: six
+#   agree with KID, three do not. Two of them even contradict themselves, with classes: of the net
+#   augmented as intended, NIQE of 106 pictures says worse, of 530 better; of the 3-layer net,
+#   BRISQUE of 106 says better, of 530 worse. And as published, BRISQUE finds even black better.
 #
 # There are some hundred intervals in the study's last table. Each misses the true difference with a
 # chance of 5 %: expect **about five of them to lie** (the problem of *multiple comparisons*), and
@@ -1313,18 +1313,18 @@ summary()
 # %% [markdown]
 # ## Common mistakes
 #
-# - **`(0, 0)` for "off".** *It shows:* black pictures, a splendid loss. *The rule:* off is `0`, or
+# - **`(0, 0)` for "off".** *You see:* black pictures, a splendid loss. *The rule:* off is `0`, or
 #   the factor 1; and look at a batch.
-# - **a surprise, explained by what one has just changed.** *It shows:* augmentation "might have
+# - **a surprise, explained by what one has just changed.** *You see:* augmentation "might have
 #   reduced the model capability". *The rule:* first ask whether it *was* changed as meant.
-# - **best of six, taken for an effect.** *It shows:* a trade-off between the lowest FID and the
+# - **best of six, taken for an effect.** *You see:* a trade-off between the lowest FID and the
 #   highest IS. *The rule:* in how many shuffled orders would it be there, too?
-# - **one run of each.** *It shows:* a table without brackets. *The rule:* seeds, before more rows.
-# - **"no significant difference" read as "no difference".** *It shows:* a conclusion from a
+# - **one run of each.** *You see:* a table without brackets. *The rule:* seeds, before more rows.
+# - **"no significant difference" read as "no difference".** *You see:* a conclusion from a
 #   question mark. *The rule:* can't be told is an answer of its own.
-# - **a variable from another cell.** *It shows:* nothing. *The rule:* functions with arguments;
+# - **a variable from another cell.** *You see:* nothing. *The rule:* functions with arguments;
 #   restart and run all.
-# - **laughing at the authors.** *It shows:* in your own next paper.
+# - **laughing at the authors.** *You see it:* in your own next paper.
 #
 # ## Key points
 #

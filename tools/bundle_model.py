@@ -92,9 +92,9 @@ def card_text(name: str, card: dict) -> str:
 
 **Data.** {card["data"]}
 
-**Training.** {card["images_seen"]:,} images seen in {card["cpu_hours"]} CPU-hours on {card["machine"]}:
-{card["images_seen"] / PAPER_BUDGET:.1f} times as many as in each run of the paper that the course
-follows (80 epochs of 2,346 images, 128 px, {PAPER_BUDGET:,} in all).
+**Training.** {card["images_seen"]:,} images seen in {card["cpu_hours"]} CPU-hours on
+{card["machine"]}: {card["images_seen"] / PAPER_BUDGET:.1f} times as many as in each run of
+the paper that the course follows (80 epochs of 2,346 images, 128 px, {PAPER_BUDGET:,} in all).
 
 | part | steps | images | CPU-hours |
 |---|---|---|---|
