@@ -154,20 +154,28 @@ def _augmented(image: Tensor, rng: np.random.Generator, *changes: Change) -> Ten
     return (x * 255).round().to(torch.uint8)
 
 
-def _alone(change: Change) -> Change:
+def _alone(name: str, change: Change) -> Change:
     """The flip, which the paper always has, and one change more."""
-    return lambda image, rng: _augmented(image, rng, change)
+
+    def changed(image: Tensor, rng: np.random.Generator) -> Tensor:
+        return _augmented(image, rng, change)
+
+    changed.__qualname__ = name  # by which a checkpoint knows it
+    return changed
 
 
 AUGMENTATIONS = {
     "flip": random_flip,
     "as_published": as_published,
     "as_intended": as_intended,
-    "brightness": _alone(Jitter(brightness=HALF)),
-    "contrast": _alone(Jitter(contrast=HALF)),
-    "saturation": _alone(Jitter(saturation=HALF)),
-    "hue": _alone(Jitter(hue=TURN)),
-    "sharpness": _alone(sharpen),
-    "rotation": _alone(rotate),
-    "shift": _alone(shift),
 }
+for _name, _change in {
+    "brightness": Jitter(brightness=HALF),
+    "contrast": Jitter(contrast=HALF),
+    "saturation": Jitter(saturation=HALF),
+    "hue": Jitter(hue=TURN),
+    "sharpness": sharpen,
+    "rotation": rotate,
+    "shift": shift,
+}.items():
+    AUGMENTATIONS[_name] = _alone(_name, _change)

@@ -61,14 +61,19 @@ class FlowerModel:
         """The label that stands for "any flower"."""
         return len(self.class_names)
 
-    def label(self, name: str) -> int:
-        """The label of a class name. Raises ValueError that suggests the nearest names."""
+    def label(self, name: str | int) -> int:
+        """The label of a class name, or of its number. Raises ValueError that suggests names."""
         return find_label(name, self.class_names)
 
     def __call__(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        """x_t (B, 3, S, S), t (B,), y (B,) or None for any flower -> eps_hat (B, 3, S, S)."""
+        """x_t (B, 3, S, S), t (B,), y (B,) or None for any flower -> eps_hat (B, 3, S, S).
+
+        The net is asked where it lies, and answers where x_t lies.
+        """
+        device = next(self.net.parameters()).device
         y = torch.full_like(t, self.null_label) if y is None else y
-        return eps_model(self.net, self.schedule, self.prediction)(x_t, t, y)
+        eps = eps_model(self.net, self.schedule, self.prediction)
+        return eps(x_t.to(device), t.to(device), y.to(device)).to(x_t.device)
 
     def __repr__(self):
         return (

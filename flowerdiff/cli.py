@@ -17,10 +17,7 @@ def lab(args: argparse.Namespace) -> int:
     if not lesson.exists():
         lesson = Path("notebooks/00_first_flower.ipynb")
     if not lesson.exists():
-        print(
-            "no notebooks/ here: run this in a clone of the flowerdiff repository", file=sys.stderr
-        )
-        return 1
+        raise ValueError("no notebooks/ here: run this in the course's folder")
     command = [sys.executable, "-m", "jupyterlab", str(lesson), *args.jupyter]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # containers have no other user, and JupyterLab would refuse
@@ -234,7 +231,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; an expected error is one line on stderr and exit code 1."""
     args = _parser().parse_args(argv)
-    sys.stdout.reconfigure(errors="replace")  # a Windows pipe has no arrows
+    if hasattr(sys.stdout, "reconfigure"):  # not in a notebook; a Windows pipe has no arrows
+        sys.stdout.reconfigure(errors="replace")
     try:
         return args.run(args)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from flowerdiff.augment import AUGMENTATIONS
-from flowerdiff.schedule import Schedule, cosine_schedule, linear_schedule
+from flowerdiff.schedule import PREDICTIONS, Schedule, cosine_schedule, linear_schedule
 from flowerdiff.training import TrainConfig
 
-PREDICTIONS = ("eps", "v", "x0")
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
-# At least 1 of these; with 0 ("never") there is nothing to do, or a division by it.
+# Must be 1 or more: a 0, meant as "never", would do nothing or divide by zero.
 COUNTS = ("size", "save_every", "sample_every", "steps", "batch_size", "accumulate", "stair")
 
 

@@ -146,7 +146,8 @@ def _parquet(files: Sequence[Path]) -> tuple[list[Row], list[str]]:
         except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
             raise DataError(f"{file}: cannot be read as parquet ({error}); replace it") from error
         named.append(label.names if isinstance(label, datasets.ClassLabel) else [])
-        rows += _table_rows(table, str(file), file.parent, _split_in(file.stem))
+        split = _split_in(file.stem) or _split_in(file.parent.name)
+        rows += _table_rows(table, str(file), file.parent, split)
     if any(names != named[0] for names in named):
         raise DataError(f"{files[0].parent}: its parquet files name different classes; load one")
     return (rows, named[0]) if named[0] else _number_classes(rows)

@@ -98,17 +98,19 @@ def widgets() -> Check:
     kernel, page = (versions[p].split(".")[0] for p in ("ipywidgets", "jupyterlab_widgets"))
     if halves.get(kernel) != page:
         return Check("widgets", "FAIL", f"{detail}: not of one kind", update + "ipywidgets")
-    extensions = Path(sys.prefix, "share/jupyter/labextensions")
+    from jupyter_core.paths import jupyter_path  # comes with jupyterlab
+
+    extensions = [Path(folder) for folder in jupyter_path("labextensions")]  # the user's, too
     absent = [
         package
         for package, folder in (
             ("jupyterlab_widgets", "@jupyter-widgets/jupyterlab-manager"),
             ("anywidget", "anywidget"),
         )
-        if not (extensions / folder).is_dir()
+        if not any((path / folder).is_dir() for path in extensions)
     ]
     if absent:
-        detail += f"; JupyterLab's half is not in {extensions}"
+        detail += f"; JupyterLab's half is in none of {', '.join(map(str, extensions))}"
         return Check("widgets", "FAIL", detail, update + " ".join(absent))
     return Check("widgets", "ok", detail)
 

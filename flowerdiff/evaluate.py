@@ -2,10 +2,10 @@
 
 The samples are spread evenly over the classes, image i with seed i, so the first 510 of 2,040 are
 what 510 would have been. They are compared with the `train` split; beside each number stands the
-same number for real images, those of the `validation` split: a yardstick (of recognition no upper
-end: samples may be more typical of their kind than photographs are). (Real
-classes are not even, 27 to 206 images in Oxford-102: that alone makes a KID of 0.001. That the
-samples are spread evenly and not by chance changes it by less than 0.002.)
+same number for real images, those of the `validation` split: a yardstick. (For recognition it is no
+upper limit: samples can be more typical of their kind than photographs.) Real classes are not even,
+27 to 206 images in Oxford-102: that alone makes a KID of 0.001. That the samples are spread evenly
+and not by chance changes it by less than 0.002.
 
 In DIR: `scores.json`, `scores.md`, `samples/` and `real-*.safetensors` (run again to go on after a
 stop; a copy of the latter saves another DIR some minutes), and `nearest.png`, which shows real
@@ -18,7 +18,6 @@ see `flowerdiff weights`.
 
 import hashlib
 import json
-import platform
 import sys
 import time
 import warnings
@@ -56,7 +55,7 @@ from flowerdiff.metrics import (
 from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
-from flowerdiff.processes import processes
+from flowerdiff.processes import machine, processes
 
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
 IF_USED = {"pyiqa": "pyiqa", "torch_fidelity": "torch-fidelity"}  # their modules and packages
@@ -130,7 +129,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         "notes": sorted({str(warning.message) for warning in caught}),
         "drawing_seconds": round(drawing, 1),  # all of it, earlier runs of this command included
         "seconds": round(time.perf_counter() - began, 1),  # this run
-        "machine": f"{platform.machine()}, threads: {torch.get_num_threads()}",
+        "machine": machine(),
         "versions": {name: metadata.version(name) for name in (*PACKAGES, *used)},
         "made": time.strftime("%Y-%m-%d"),
     }
@@ -157,6 +156,7 @@ def judges_named(names: tuple[str, ...]) -> list[Callable[[Tensor], Score]]:
     for name in names:
         if name == "is":
             classes = inception_logits()
+            classes.to(processes().device)
             judges.append(lambda images, classes=classes: inception_score(classes(images)))
         else:
             judges.append(QUALITIES[name]())

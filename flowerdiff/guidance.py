@@ -30,7 +30,7 @@ def guided(model: Model, w: float, null_label: int) -> Model:
     evaluation; any other w costs two, made as one batch of 2 B.
 
     null_label: what to go away from. Another class in its place is a *negative label*: towards y
-    and away from that class. But with w = -1, y may be None.
+    and away from that class. y may be None with w = -1, and with w = 0 if the model takes it.
     """
 
     def unconditional(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:

@@ -24,7 +24,7 @@ class Part:
     """One block of a net, as a drawing shows it."""
 
     name: str
-    modules: tuple[str, ...]  # the names of its submodules in the net; the last one's output is its
+    modules: tuple[str, ...]  # names of its submodules in the net; the last's output is the part's
     what: str  # what it does, in a line
     skips: tuple[str, ...] = ()  # earlier parts whose outputs it also takes in
     feeds: tuple[str, ...] = ()  # of time and class: the parts that they go into; () is every block
@@ -161,9 +161,17 @@ def measure(net: nn.Module, size: int) -> list[Block]:
 
 
 def activations(net: nn.Module, x_t: Tensor, t: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """What comes out of each part for the first image of a batch, by name: (C, H, W) or (C,)."""
-    with torch.no_grad():
-        return {name: a[0] for name, a in _outputs(net, parts(net), x_t, t, y).items()}
+    """What comes out of each part for the first image of a batch, by name: (C, H, W) or (C,), on
+    the CPU. The net is asked where it lies, in evaluation mode, and left as it was.
+    """
+    device, was_training = next(net.parameters()).device, net.training
+    inputs = (a.to(device) for a in (x_t, t, y))
+    net.eval()
+    try:
+        with torch.no_grad():
+            return {name: a[0].cpu() for name, a in _outputs(net, parts(net), *inputs).items()}
+    finally:
+        net.train(was_training)
 
 
 def chain_field(layers: Sequence[tuple[int, int]]) -> int:

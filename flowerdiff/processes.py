@@ -1,5 +1,6 @@
 """The processes that share the work, begun by `torchrun` or, on GPUs, `accelerate launch`."""
 
+import platform
 import time
 
 import torch
@@ -19,10 +20,20 @@ def processes(**options) -> PartialState:
 
 
 def cpu_seconds() -> float:
-    """Of all threads, and of all processes, which do the same work: what something costs, whatever
-    else the machine has to do. Only differences of it mean anything.
+    """CPU seconds of all threads, times the number of processes, which share the work evenly.
+    Unlike the clock they do not grow when other programs run. Only differences mean anything.
     """
     return time.process_time() * processes().num_processes
+
+
+def machine() -> str:
+    """Processor, processes of how many threads, and GPUs, in words."""
+    count = processes().num_processes
+    threads = f"{torch.get_num_threads()} threads"
+    words = [platform.machine(), f"{count} x {threads}" if count > 1 else threads]
+    if processes().device.type == "cuda":
+        words.append(f"{count} x {torch.cuda.get_device_name()}")
+    return ", ".join(words)
 
 
 def new_accelerator(device: torch.device, precision: str, accumulate: int) -> Accelerator:

@@ -43,7 +43,7 @@ def restore(tensors: dict[str, Tensor], net: nn.Module, emas, optimizer) -> int:
 MAY_CHANGE = {"steps": 0, "decay": 0, "accumulate": 1}
 
 
-def note(config, net: nn.Module, schedule, images: Tensor, labels: Tensor) -> dict:
+def note(config, net: nn.Module, schedule, images: Tensor, labels: Tensor, augment) -> dict:
     """What may not change when a run goes on; it is written into its checkpoint."""
     digests = {
         name: hashlib.sha256(tensor.cpu().contiguous().numpy()).hexdigest()
@@ -51,18 +51,21 @@ def note(config, net: nn.Module, schedule, images: Tensor, labels: Tensor) -> di
             ("alpha_bar", schedule.alpha_bar), ("pixels", images), ("labels", labels),
         )
     }  # fmt: skip
+    name = getattr(augment, "__qualname__", type(augment).__qualname__)
     return {
-        "train": asdict(replace(config, **MAY_CHANGE)),
+        "train": asdict(replace(config, **MAY_CHANGE)) | {"augment": name},
         "net": {"kind": type(net).__name__} | asdict(net.config),
         "data": {"images": len(images), "size": list(images.shape[2:])} | digests,
     }
 
 
 def check_same_run(path, saved: dict, wanted: dict, defaults: dict) -> None:
-    """saved, wanted: notes. defaults: the settings' default values, which those have that came into
-    the library after the checkpoint. Raises CheckpointError that names what is another.
+    """saved, wanted: notes. defaults: the settings' default values, assumed for those that did not
+    exist yet when the checkpoint was written. Raises CheckpointError that names what is another.
     """
-    # Older notes say nothing, or less, of the data, and not which net it is.
+    # Older notes say nothing, or less, of the data, and neither which net it is nor how images were
+    # augmented.
+    defaults = defaults | {"augment": wanted["train"]["augment"]}
     saved = {
         "train": defaults | saved.get("train", {}) | MAY_CHANGE,
         "net": {"kind": wanted["net"]["kind"]} | saved.get("net", {}),

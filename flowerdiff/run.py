@@ -28,13 +28,13 @@ further one of `ema_decay` there is a `model-DECAY.safetensors`), `log.jsonl`, `
 
 import json
 import math
-import platform
-import shutil
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from flowerdiff.augment import AUGMENTATIONS
@@ -43,7 +43,7 @@ from flowerdiff.config import Run, read_run, schedule_of
 from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
-from flowerdiff.processes import cpu_seconds, processes
+from flowerdiff.processes import cpu_seconds, machine, processes
 from flowerdiff.schedule import Schedule
 from flowerdiff.training import Progress, train
 from flowerdiff.unet import CompactUNet
@@ -53,7 +53,7 @@ from flowerdiff.unet.deepen import load_shallower
 def sample_grid(model: FlowerModel, n: int = 16) -> torch.Tensor:
     """n images (uint8 grid) of labels spread over the classes, always with seeds 0..n-1."""
     labels = torch.linspace(0, len(model.class_names) - 1, n).round().long()
-    return grid(to_uint8(draw(model, range(n), labels)))
+    return grid(to_uint8(draw(model, range(n), labels, steps=min(25, model.schedule.T))))
 
 
 class RunFolder:
@@ -99,7 +99,7 @@ class RunFolder:
             save_model(self.path / f"model-{decay}.safetensors", model)
         save_png(self.path / "samples" / f"{progress.step:07d}.png", sample_grid(models[0]))
 
-    def model(self, net: torch.nn.Module, progress: Progress) -> FlowerModel:
+    def model(self, net: nn.Module, progress: Progress) -> FlowerModel:
         source = self.flowers.source
         if Path(source).exists():  # of a path only its end: the machine's folders are its own
             source = Path(source).name
@@ -108,8 +108,7 @@ class RunFolder:
             "steps": progress.step,
             "images_seen": progress.images,
             "hours": round((self.seconds_before + progress.seconds) / 3600, 2),
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch "
-            f"{torch.__version__}",
+            "machine": f"{machine()}, torch {torch.__version__}",
             "started_from": self.run.start_from and _without_folders(self.run.start_from),
             "made": time.strftime("%Y-%m-%d"),
         }
@@ -129,24 +128,36 @@ def train_run(config: str | Path, **changes) -> Path:
     """
     run = replace(read_run(config), **changes)
     flowers = load_flowers(run.source, size=run.size, split=run.split)
-    Path(run.out).mkdir(parents=True, exist_ok=True)
-    kept = Path(run.out) / "run.toml"
-    if Path(config).resolve() != kept.resolve():  # one may go on from the copy itself
-        shutil.copyfile(config, kept)
-    return train_flowers(run, flowers)
+    return train_flowers(run, flowers, with_changes(config, changes))
 
 
-def train_flowers(run: Run, flowers: Flowers) -> Path:
-    """`train_run` on flowers that are loaded already. Raises ValueError if the net does not suit
-    them, FloatingPointError if the loss is no longer a number.
+def with_changes(config: str | Path, changes: dict[str, str]) -> str:
+    """The TOML file's text with other values of its fields above the tables, so that one can go
+    on from the copy.
     """
-    schedule, classes = schedule_of(run), len(flowers.class_names)
+    text = Path(config).read_text(encoding="utf-8")
+    for name, value in changes.items():
+        rest = re.sub(rf"(?m)^{name}\s*=.*\n?", "", text, count=1)
+        text = f"{name} = {json.dumps(str(value), ensure_ascii=False)}\n{rest}"
+    return text
+
+
+def new_net(run: Run, classes: int) -> nn.Module:
+    """The net that the file asks for, untrained; of one seed always with the same weights."""
     fields = {"num_classes": classes} | run.net
     if fields.get("kind", "CompactUNet") != "CompactUNet":
-        fields.setdefault("T", schedule.T)  # the paper's nets are told t / T
-    with torch.random.fork_rng():  # so that two runs of one seed begin with the same weights
+        fields.setdefault("T", schedule_of(run).T)  # the paper's nets are told t / T
+    with torch.random.fork_rng(devices=[]):  # the net is made on the CPU
         torch.manual_seed(run.train.seed)
-        net = make_net(fields.pop("kind", "CompactUNet"), fields)
+        return make_net(fields.pop("kind", "CompactUNet"), fields)
+
+
+def train_flowers(run: Run, flowers: Flowers, toml: str | None = None) -> Path:
+    """`train_run` on flowers that are loaded already; toml: what `run.toml` is to hold. Raises
+    ValueError if the net does not suit them, FloatingPointError if the loss is no longer a number.
+    """
+    schedule, classes = schedule_of(run), len(flowers.class_names)
+    net = new_net(run, classes)
     if net.config.num_classes not in (0, classes):
         raise ValueError(
             f"[net] num_classes is {net.config.num_classes}, but {flowers.source} has {classes} "
@@ -183,6 +194,8 @@ def train_flowers(run: Run, flowers: Flowers) -> Path:
         if bar.n == 0:
             bar.update(progress.step - 1)  # where the checkpoint left off
             folder.keep_log_until(progress.step - 1)
+            if toml is not None:  # only now is it known that a checkpoint there is of this run
+                (folder.path / "run.toml").write_text(toml, encoding="utf-8")
         bar.update()
         folder.losses.append(progress.loss)
         last = progress.step == run.train.steps

@@ -11,6 +11,7 @@ Stop whenever you like, change the label, the guidance, the sampler or the image
     ddim(another_model, schedule, step.x_t, another_y, start=step.t, steps=10)
 """
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,7 +44,8 @@ def noise(seeds: Sequence[int], t: int, shape: Sequence[int] = (3, 64, 64)) -> T
     So a seed gives the same flower alone or in a batch of 64, and after a stop and a restart.
     x_T is `noise(seeds, T)`; the noise that a sampler adds on arriving at s is `noise(seeds, s)`.
     """
-    draws = [np.random.default_rng([seed, t]).standard_normal(shape, np.float32) for seed in seeds]
+    rngs = [np.random.default_rng([int(seed), t]) for seed in seeds]
+    draws = [rng.standard_normal(shape, np.float32) for rng in rngs]
     return torch.from_numpy(np.stack(draws))
 
 
@@ -57,7 +59,8 @@ def timesteps(schedule: Schedule, steps: int | Sequence[int] | None, start: int 
         raise ValueError(f"a walk starts at t in 1..{schedule.T}, not {start}")
     if steps is None:
         return list(range(start, -1, -1))
-    if isinstance(steps, int):
+    if hasattr(steps, "__index__"):  # a whole number, NumPy's too
+        steps = operator.index(steps)
         if not 1 <= steps <= start:
             raise ValueError(f"from t = {start} a walk has 1 to {start} steps, not {steps}")
         return [round(start * (steps - i) / steps) for i in range(steps + 1)]
@@ -70,7 +73,8 @@ def timesteps(schedule: Schedule, steps: int | Sequence[int] | None, start: int 
 
 def _predict(model, schedule, x_t, t, y, clip_x0) -> Step:
     """Ask the model once, and read its answer both ways: as x0_hat and as eps_hat."""
-    eps_hat = model(x_t, torch.full((len(x_t),), t, device=x_t.device), y)
+    with torch.no_grad():  # or a whole walk would be one graph, with all that the net worked out
+        eps_hat = model(x_t, torch.full((len(x_t),), t, device=x_t.device), y)
     x0_hat = schedule.x0_from_eps(x_t, t, eps_hat)
     if clip_x0 is not None:
         x0_hat = x0_hat.clamp(-clip_x0, clip_x0)
@@ -159,13 +163,14 @@ def dpm_solver_pp(
     *,
     steps: int | Sequence[int] | None = None,
     start: int | None = None,
+    seeds: Sequence[int] | None = None,
     clip_x0: float | None = None,
 ) -> Iterator[Step]:
     """DPM-Solver++(2M): DDIM, but pointing where x0_hat is heading. Lu et al. 2022, algorithm 2,
     arXiv:2211.01095. In log-SNR time lambda = log(snr) / 2, the last two x0_hat are
     extrapolated by half a step. No noise is added. First and last step are DDIM's.
 
-    The arguments are those of `ddpm`.
+    The arguments are those of `ddpm`; seeds only so that all samplers are called alike.
     """
     times = timesteps(schedule, steps, start)
     log_snr = schedule.snr(slice(None)).double().log() / 2  # lambda_t; +inf at t = 0

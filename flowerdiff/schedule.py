@@ -17,14 +17,16 @@ from torch import Tensor
 
 # A model predicts the noise: (x_t (B, ...), t (B,) long, y (B,) long or None) -> eps_hat (B, ...)
 Model = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+PREDICTIONS = ("eps", "v", "x0")  # what a net may be trained to predict
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """`alpha_bar`: float32 (T + 1,), falling from exactly 1 to almost 0.
 
-    Times `t` and `s` below are an int, or a long tensor (B,) with one time per image, in 0..T.
-    Images are (B, ...) of any shape.
+    Times `t` and `s` below are an int, or a long tensor (B,) with one time per image, in 0..T
+    (in `posterior` an int). What is worked out of a tensor lies where the tensor does. Images are
+    (B, ...) of any shape.
     """
 
     alpha_bar: Tensor
@@ -51,10 +53,14 @@ class Schedule:
         ab = self.alpha_bar.to(like.device)[t]
         return ab.reshape(-1, *[1] * (like.ndim - 1)) if ab.ndim else ab
 
+    def _double(self, t) -> Tensor:
+        """alpha_bar at t in float64, on the CPU: a Mac's GPU has no float64."""
+        return self.alpha_bar.cpu().double()[t.cpu() if isinstance(t, Tensor) else t]
+
     def snr(self, t) -> Tensor:
         """Signal-to-noise ratio alpha_bar / (1 - alpha_bar); infinite at t = 0."""
-        ab = self.alpha_bar[t].double()
-        return (ab / (1 - ab)).float()
+        ab = self._double(t)
+        return _single(ab / (1 - ab), t)
 
     def add_noise(self, x0: Tensor, t, eps: Tensor) -> Tensor:
         """x_t from x0 and eps in one jump. Eq. (4)."""
@@ -90,26 +96,29 @@ class Schedule:
         """Variance of the noise added between s and t, 1 - alpha_bar_t / alpha_bar_s; s = t - 1
         unless given, so t >= 1. As the sampling variance sigma_t^2, this is the paper's choice.
         """
-        s = t - 1 if s is None else s
-        ab = self.alpha_bar.double()
-        return (1 - ab[t] / ab[s]).float()
+        ab_t, ab_s = self._double(t), self._double(t - 1 if s is None else s)
+        return _single(1 - ab_t / ab_s, t)
 
     def beta_tilde(self, t, s=None) -> Tensor:
         """Variance of x_s when x_t and x0 are both known, t >= 1. Eq. (7); 0 when s = 0."""
-        s = t - 1 if s is None else s
-        ab = self.alpha_bar.double()
-        return ((1 - ab[s]) / (1 - ab[t]) * (1 - ab[t] / ab[s])).float()
+        ab_t, ab_s = self._double(t), self._double(t - 1 if s is None else s)
+        return _single((1 - ab_s) / (1 - ab_t) * (1 - ab_t / ab_s), t)
 
     def posterior(self, x_t: Tensor, t: int, x0: Tensor, s: int | None = None):
         """Mean (B, ...) and variance (scalar) of q(x_s | x_t, x0), s = t - 1 unless given.
         Eqs. (6) and (7), for any s < t.
         """
         s = t - 1 if s is None else s
-        ab_t, ab_s = (self.alpha_bar[i].double() for i in (t, s))
+        ab_t, ab_s = self._double(t), self._double(s)
         beta = 1 - ab_t / ab_s
         for_x0 = ab_s.sqrt() * beta / (1 - ab_t)
         for_x_t = (ab_t / ab_s).sqrt() * (1 - ab_s) / (1 - ab_t)
         return for_x0.item() * x0 + for_x_t.item() * x_t, self.beta_tilde(t, s)
+
+
+def _single(value: Tensor, t) -> Tensor:
+    """As float32, and where t lies."""
+    return value.float().to(t.device) if isinstance(t, Tensor) else value.float()
 
 
 def _from_betas(beta: Tensor) -> Schedule:
@@ -119,7 +128,11 @@ def _from_betas(beta: Tensor) -> Schedule:
 
 
 def linear_schedule(T: int = 800, beta_1: float = 1e-4, beta_T: float = 2e-2) -> Schedule:
-    """beta rises linearly from beta_1 to beta_T: the paper's schedule, with the paper's numbers."""
+    """beta rises linearly from beta_1 to beta_T: the paper's schedule, with the paper's numbers.
+
+    These belong to T = 800. For another T give both times 800 / T, as in
+    `linear_schedule(100, 8e-4, 0.16)`: with the same betas, 100 steps end far from noise.
+    """
     return _from_betas(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
 
@@ -147,11 +160,19 @@ def zero_terminal_snr(schedule: Schedule, terminal: float = 2.0**-30) -> Schedul
     return Schedule(alpha_bar.float())
 
 
+def check_prediction(prediction: str) -> None:
+    """Raises ValueError if it is none of PREDICTIONS."""
+    if prediction not in PREDICTIONS:
+        raise ValueError(f"no prediction {prediction!r}: choose from {', '.join(PREDICTIONS)}")
+
+
 def eps_model(net: Model, schedule: Schedule, prediction: str) -> Model:
     """Wrap a net trained to predict "eps", "v" or "x0" into a model, which predicts eps.
 
     float32 inside: near t = T, eps and x_t agree to several digits, and bf16 would lose x0.
+    Raises ValueError for another prediction.
     """
+    check_prediction(prediction)
     to_eps = {
         "eps": lambda x_t, t, out: out,
         "v": schedule.eps_from_v,

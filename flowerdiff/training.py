@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from flowerdiff import resume, store
 from flowerdiff.precision import mixed_precision
 from flowerdiff.processes import new_accelerator, processes
-from flowerdiff.schedule import Schedule
+from flowerdiff.schedule import Schedule, check_prediction
 from flowerdiff.stream import draw_batch, random_flip
 
 
 @dataclass(frozen=True)
 class TrainConfig:
+    """What `train` does. Steps are the optimizer's, and images are counted over all processes."""
+
     steps: int = 10_000  # optimizer steps
     batch_size: int = 16  # images per optimizer step, over all processes
     accumulate: int = 1  # forward passes per optimizer step: divides the memory needed
@@ -54,13 +56,13 @@ class Progress:
     step: int  # steps done
     steps: int  # steps to do in all
     images: int  # images seen
-    loss: float  # mean over this step's batch
+    loss: float  # mean squared error of this step's batch, without the weights of min-SNR
     lr: float
-    seconds: float  # since `train` was called
+    seconds: float  # since the first step began, with what the caller does between steps
     images_per_second: float
     eta_seconds: float  # until the end, at this rate
     t: Tensor  # (b,) the times drawn in this step, by this process
-    losses: Tensor  # (b,) and the loss of each
+    losses: Tensor  # (b,) and the squared error at each
     net: nn.Module
     emas: tuple[nn.Module, ...]  # averaged copies, in the order of config.ema_decay
 
@@ -83,8 +85,8 @@ def loss_weight(schedule: Schedule, t: Tensor, prediction: str, gamma: float | N
     of the error in eps that is divided by SNR, in terms of v by SNR + 1.
     """
     if gamma is None:
-        return torch.ones(len(t))
-    snr = schedule.snr(t.cpu())
+        return torch.ones(len(t), device=t.device)
+    snr = schedule.snr(t)
     return snr.clamp(max=gamma) / {"eps": snr, "v": snr + 1, "x0": torch.ones_like(snr)}[prediction]
 
 
@@ -121,23 +123,27 @@ def train(
     checkpoint: str | Path | None = None,
     save_every: int = 500,
 ) -> Iterator[Progress]:
-    """Train `net` in place and yield a `Progress` after every optimizer step.
+    """Train `net` in place and yield a `Progress` after every optimizer step. A generator: before
+    the first step is asked for nothing happens, and nothing is raised.
 
     net: as in `flowerdiff.unet`: called net(x_t, t, y), its `config` a dataclass with num_classes.
-    It is trained where it lies: `net.to(processes().device)` first, to train on a GPU.
+    It is trained where it lies: `net.to(processes().device)` first, to train on a GPU. Meanwhile it
+    is in training mode: sample from `progress.ema`.
     images uint8 (N, 3, H, W), labels long (N,): the training set, in memory.
     augment: (one uint8 image, its random generator) -> uint8 image.
     checkpoint: a file that is written every `save_every` steps and at the end. If it exists, the
     run goes on from it, and ends with the same weights, bit for bit, as if never interrupted (on a
-    CPU: a GPU adds in another order each time, and in fp16 the scale of the loss begins anew).
+    CPU: a GPU adds in another order each time, and in fp16 the scale of the loss begins anew). Of a
+    run that is at its end nothing is yielded, and only `net` restored.
 
     Under `torchrun` each process takes its share of every batch: the same loss curve, sooner, but
     for BatchNorm, which sees one share (`flowerdiff.processes`). Raises ValueError if the batch
-    can't be shared out, the precision is unknown, a label is none of the net's, or one of several
-    processes has its net elsewhere than on its own device; CheckpointError if the checkpoint is
-    damaged or belongs to another run.
+    can't be shared out, the precision or prediction is unknown, a label is none of the net's, or
+    one of several processes has its net elsewhere than on its own device; CheckpointError if the
+    checkpoint is damaged or belongs to another run.
     """
-    device = next(net.parameters()).device
+    check_prediction(config.prediction)
+    device, was_training = next(net.parameters()).device, net.training
     precision = mixed_precision(config.precision, device)
     accelerator = new_accelerator(device, precision, config.accumulate)
     world, rank = accelerator.num_processes, accelerator.process_index
@@ -158,7 +164,7 @@ def train(
     net.to(memory_format=torch.channels_last).train()
     emas = tuple(copy.deepcopy(net).eval().requires_grad_(False) for _ in config.ema_decay)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay, fused=True)
-    note, first = resume.note(config, net, schedule, images, labels), 0
+    note, first = resume.note(config, net, schedule, images, labels, augment), 0
     if checkpoint is not None and Path(checkpoint).exists():
         tensors, saved = store.read(checkpoint)
         resume.check_same_run(checkpoint, saved, note, asdict(TrainConfig()))
@@ -228,3 +234,4 @@ def train(
     finally:
         # accelerate has wrapped net.forward: hand the net back as it came.
         accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+        net.train(was_training)

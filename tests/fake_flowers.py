@@ -2,6 +2,7 @@
 
 import torch
 
+from flowerdiff.labels import find_label
 from flowerdiff.schedule import linear_schedule
 
 
@@ -18,8 +19,8 @@ class FakeFlowers:
         names = torch.arange(self.null_label + 1)[:, None] * torch.tensor([1.0, 2.0, 4.0])
         self.x0 = names.sin()[:, :, None, None] * disc - 0.5 * (1 - disc)  # (classes + 1, 3, S, S)
 
-    def label(self, name: str) -> int:
-        return self.class_names.index(name)
+    def label(self, name: str | int) -> int:
+        return find_label(name, self.class_names)
 
     def __call__(self, x_t, t, y):
         return self.schedule.eps_from_x0(x_t, t, self.x0[y])

@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from flowerdiff import checkpoint, store
 from flowerdiff.checkpoint import FlowerModel, load_model, load_pretrained, save_model
+from flowerdiff.draw import draw
 from flowerdiff.sampling import ddim, noise
 from flowerdiff.schedule import cosine_schedule
 from flowerdiff.store import CheckpointError
@@ -71,6 +72,22 @@ def test_without_labels_it_draws_any_flower(path):
     *_, a = ddim(loaded, loaded.schedule, x_T, steps=3)
     *_, b = ddim(loaded, loaded.schedule, x_T, torch.tensor([2]), steps=3)
     assert torch.equal(a.x_t, b.x_t)
+
+
+def test_drawing_takes_lists_and_asks_once_where_both_answers_are_one(path):
+    flowers, asked = load_model(path), []
+    flowers.net.register_forward_pre_hook(lambda net, inputs: asked.append(len(inputs[0])))
+    drawn = draw(flowers, [4, 5], [0, 1], steps=2)
+    assert set(asked) == {4}  # both predictions for two images
+    assert torch.equal(draw(flowers, torch.tensor([4, 5]), torch.tensor([0, 1]), steps=2), drawn)
+    asked.clear()
+    null = torch.full((2,), flowers.null_label)
+    assert torch.equal(
+        draw(flowers, [4, 5], null, 1.0, steps=2), draw(flowers, [4, 5], null, -1.0, steps=2)
+    )
+    assert set(asked) == {2}
+    with pytest.raises(ValueError, match="3 labels, 2 seeds"):
+        draw(flowers, [4, 5], [0, 1, 1])
 
 
 def test_missing(tmp_path):

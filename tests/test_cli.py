@@ -136,6 +136,27 @@ def test_a_run_goes_on_from_its_own_copy_of_the_file(tmp_path):
     assert load_model(out / "model.safetensors").card["steps"] == 2
 
 
+def test_the_copy_says_what_was_asked_and_only_of_a_run_that_began(tmp_path, capsys):
+    config, out = tmp_path / "run.toml", tmp_path / "there"
+    config.write_text(RUN.format(out=tmp_path / "not here", steps=1))
+    assert main(["train", "--config", str(config), "--out", str(out)]) == 0
+    assert read_run(out / "run.toml").out == str(out)
+    assert main(["train", "--config", str(out / "run.toml")]) == 0  # goes on there
+    assert not (tmp_path / "not here").exists()
+    before = (out / "run.toml").read_text()
+    config.write_text(before.replace("[train]", "[train]\nlr = 1.0") + "\n")
+    assert main(["train", "--config", str(config)]) == 1
+    assert "other settings (lr)" in capsys.readouterr().err
+    assert (out / "run.toml").read_text() == before  # what to set it back to
+
+
+def test_a_run_of_few_times_draws_its_samples_in_as_many_steps(tmp_path):
+    config, out = tmp_path / "run.toml", tmp_path / "run"
+    config.write_text(RUN.format(out=out, steps=1).replace("T = 50", "T = 10"))
+    assert main(["train", "--config", str(config)]) == 0
+    assert list((out / "samples").glob("*.png"))
+
+
 def test_a_run_that_has_diverged_says_so_in_one_line(tmp_path, monkeypatch, capsys):
     config = tmp_path / "run.toml"
     config.write_text(RUN.format(out=tmp_path / "run", steps=1))

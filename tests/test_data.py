@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -366,6 +367,10 @@ def test_a_folder_of_parquet_files(tmp_path):
     parquet(tmp_path / "data/test-00000-of-00001.parquet", [0], ["a", "b"])
     assert load_flowers(tmp_path, size=4).labels.tolist() == [0, 0, 1, 1]
     assert load_flowers(tmp_path, size=4, split="train").labels.tolist() == [0, 1, 1]
+    parquet(tmp_path / "hub/train/0000.parquet", [0, 1], ["a", "b"])
+    parquet(tmp_path / "hub/validation/0000.parquet", [1], ["a", "b"])
+    assert load_flowers(tmp_path / "hub", size=4, split="validation").labels.tolist() == [1]
+    shutil.rmtree(tmp_path / "hub")
     parquet(tmp_path / "data/more.parquet", [0], ["b", "a"])
     with pytest.raises(DataError, match="name different classes"):
         load_flowers(tmp_path)

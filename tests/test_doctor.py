@@ -149,11 +149,15 @@ def test_not_installed_at_all(monkeypatch):
 
 def test_widgets(versions, monkeypatch, tmp_path):
     assert doctor.widgets().status == "ok"
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))  # JupyterLab looks there for its half
+    folders = [tmp_path / "environment", tmp_path / "user"]  # JupyterLab looks there for its half
+    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda name: list(map(str, folders)))
     check = doctor.widgets()
     assert check.status == "FAIL"
     assert "pip install" in check.remedy
     assert "jupyterlab_widgets" in check.remedy and "anywidget" in check.remedy
+    for half in ("@jupyter-widgets/jupyterlab-manager", "anywidget"):  # pip install --user
+        (folders[1] / half).mkdir(parents=True)
+    assert doctor.widgets().status == "ok"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class FakeProgress:
     """As much of `flowerdiff.training.Progress` as is looked at."""
 
     step: int
+    steps: int
     loss: float
     ema: nn.Module
     t: torch.Tensor
@@ -49,6 +50,8 @@ class Training:
         for _ in range(steps):
             self.allowed.release()
 
+    ended = False  # past its last step, where `train` writes the last checkpoint
+
     def __iter__(self):
         for step in range(1, self.steps + 1):
             if not self.free:
@@ -58,13 +61,14 @@ class Training:
                 time.sleep(0.001)
             with torch.no_grad():
                 self.net.weight.fill_(step)
-            losses = torch.full((16,), self.losses(step))
-            yield FakeProgress(step, self.losses(step), self.net, torch.arange(16), losses)
+            loss, t = self.losses(step), torch.arange(16)
+            yield FakeProgress(step, self.steps, loss, self.net, t, torch.full((16,), loss))
+        self.ended = True
 
 
 def draw(net):
     """Four pictures whose grey is the number of steps that the net has learned."""
-    assert torch.is_inference_mode_enabled()
+    assert not torch.is_grad_enabled()
     return torch.full((4, 3, 8, 8), int(net.weight.item()), dtype=torch.uint8)
 
 
@@ -139,6 +143,14 @@ def test_more_while_at_work_only_moves_the_goal():
         until(lambda run=run: run.done)
         run.join()
         assert run.step == run.goal == 5
+
+
+def test_a_training_that_has_taken_its_last_step_is_brought_to_its_end():
+    for goal, ended in ((4, False), (5, True)):
+        training = Training(steps=5)
+        run = started(goal, training)
+        run.join()
+        assert run.done and run.step == goal and training.ended is ended
 
 
 def test_a_training_that_ends_early_is_done():

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
@@ -230,6 +231,21 @@ def test_timesteps_fall_from_start_to_zero(start, data):
 def test_impossible_times_are_refused(steps, start, message):
     with pytest.raises(ValueError, match=message):
         list(ddim(smooth_model, LINEAR, noise([0], 800, SHAPE), steps=steps, start=start))
+
+
+def test_a_whole_number_of_numpys_is_a_number_of_steps():
+    assert timesteps(LINEAR, np.int64(5), None) == timesteps(LINEAR, 5, None)
+    assert torch.equal(noise(torch.arange(3), 7, SHAPE), noise(range(3), 7, SHAPE))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.values())
+def test_a_walk_is_no_graph_and_its_steps_can_be_changed(sampler):
+    net = torch.nn.Conv2d(3, 3, 3, padding=1)  # its weights ask for gradients
+    walk = sampler(lambda x_t, t, y: net(x_t), LINEAR, noise([0], 800, SHAPE), steps=4, seeds=[0])
+    for step in walk:
+        assert not (step.x_t.requires_grad or step.x0_hat.requires_grad)
+        step.x_t[:, :, :2] = 0
+    assert torch.is_grad_enabled()
 
 
 def test_seeds_must_match_the_batch():

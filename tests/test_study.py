@@ -382,6 +382,17 @@ def test_the_cost_of_a_run_is_its_images_times_its_trial():
     assert cost.disk == pytest.approx(5 * 4e-3)
 
 
+def test_what_a_run_costs_with_the_schedules_own_number_of_times():
+    grid = read_study(CONFIG, "laptop", "out")
+    trial = Trial(0.01, 0.001, base=0.5, per_image=0.1, parameters=10**6, reckoned=False)
+    spoken, silent = (
+        replace(grid.runs[0], run=replace(grid.runs[0].run, schedule=schedule))
+        for schedule in ({"kind": "linear", "T": 800}, {})
+    )
+    costs = [_cost(run, trial, grid.measures, classes=53) for run in (spoken, silent)]
+    assert costs[0] == costs[1]
+
+
 @pytest.mark.slow
 def test_a_dry_run_measures_and_writes_nothing(tiny, capsys):
     config, out = tiny

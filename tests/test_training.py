@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from flowerdiff import precision, store
+from flowerdiff.augment import AUGMENTATIONS
 from flowerdiff.processes import processes
 from flowerdiff.sampling import ddim, noise
 from flowerdiff.schedule import cosine_schedule, eps_model, linear_schedule
@@ -55,6 +56,23 @@ def run(config, checkpoint=None, **options):
         *train(net, *images(), cosine_schedule(100), config, checkpoint=checkpoint, **options)
     ]
     return net, progress
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_net_is_handed_back_in_the_mode_in_which_it_came(training):
+    net = small_net().train(training)
+    for progress in train(net, *images(), cosine_schedule(100), TrainConfig(steps=2)):
+        assert progress.net.training and not progress.ema.training
+    assert net.training is training
+
+
+def test_another_prediction_is_refused_by_name():
+    for begin in (
+        lambda: next(train(small_net(), *images(), linear_schedule(), TrainConfig(prediction="x"))),
+        lambda: eps_model(small_net(), linear_schedule(), "x"),
+    ):
+        with pytest.raises(ValueError, match="no prediction 'x': choose from eps, v, x0"):
+            begin()
 
 
 def test_four_images_are_learned_by_heart():
@@ -382,6 +400,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="other settings .alpha_bar."):
         other = linear_schedule(T=100)
         list(train(small_net(), *images(), other, TrainConfig(steps=4), checkpoint=path))
+    for name in ("hue", "as_intended"):
+        with pytest.raises(CheckpointError, match="other settings .augment."):
+            run(TrainConfig(steps=2), path, augment=AUGMENTATIONS[name])
     # But to train for longer is allowed, and to do it in more pieces.
     _, longer = run(TrainConfig(steps=4, accumulate=2), path)
     assert [p.step for p in longer] == [3, 4]
@@ -391,7 +412,7 @@ def test_a_checkpoint_from_before_a_setting_was_there_goes_on(tmp_path):
     path = tmp_path / "c.safetensors"
     run(TrainConfig(steps=2), path)
     tensors, note = store.read(path)
-    del note["train"]["t_logit_normal"]
+    del note["train"]["t_logit_normal"], note["train"]["augment"]
     store.write(path, tensors, note)
     _, longer = run(TrainConfig(steps=3), path)
     assert [p.step for p in longer] == [3]

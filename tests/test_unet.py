@@ -75,6 +75,12 @@ def test_image_time_and_label_all_matter(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
+def test_no_label_is_the_null_label(name):
+    net, x_t, t = SMALL[name](5).eval(), torch.randn(2, 3, 32, 32), torch.tensor([1, 800])
+    assert torch.equal(net(x_t, t), net(x_t, t, torch.tensor([5, 5])))
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_an_unconditional_net_needs_no_label(name):
     net = SMALL[name](0)
     x_t = torch.randn(2, 3, 32, 32)
@@ -112,6 +118,8 @@ def test_every_parameter_learns(name):
 def test_a_compact_net_that_cannot_be_is_refused_in_words(channels, blocks, said):
     with pytest.raises(ValueError, match=said):
         CompactConfig(channels=channels, blocks=blocks)
+    with pytest.raises(ValueError, match="5 heads cannot share 192 channels"):
+        CompactConfig(heads=5)
 
 
 def test_attention_of_the_compact_net_is_the_usual_one():

@@ -202,6 +202,14 @@ def test_the_repr_is_the_same_every_time(stepper):
 # stepper
 
 
+def test_a_label_as_the_model_takes_it():
+    """Large letters do not matter, and a number will do: `find_label`."""
+    by_name = denoising_stepper(MODEL, "rose", seed=3, steps=2)
+    for label in ("Rose", MODEL.label("rose")):
+        stepper = denoising_stepper(MODEL, label, seed=3, steps=2)
+        assert stepper.flower.value == "rose" and repr(stepper) == repr(by_name)
+
+
 @pytest.mark.parametrize("sampler", [ddim, ddpm, dpm_solver_pp])
 def test_the_first_walk_is_the_samplers(sampler):
     stepper = denoising_stepper(MODEL, "rose", seed=3, sampler=sampler.__name__, steps=8)
@@ -280,7 +288,7 @@ class Breaks(FakeFlowers):
     healthy = True
 
     def __call__(self, x_t, t, y):
-        assert torch.is_inference_mode_enabled()  # no gradients: less memory, less time
+        assert not torch.is_grad_enabled()  # less memory, less time
         assert torch.get_num_threads() == 1
         if not self.healthy:
             raise RuntimeError("no <more> memory")

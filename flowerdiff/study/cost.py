@@ -17,10 +17,11 @@ from pathlib import Path
 import psutil
 import torch
 
-from flowerdiff.checkpoint import FlowerModel, make_net
+from flowerdiff.checkpoint import FlowerModel
 from flowerdiff.config import Run, schedule_of
 from flowerdiff.draw import draw
 from flowerdiff.processes import processes
+from flowerdiff.run import new_net
 from flowerdiff.study.grid import Measures, Study, StudyRun
 from flowerdiff.training import train
 
@@ -90,7 +91,7 @@ def table(costs: list[Cost]) -> str:
 
 
 def _cost(run: StudyRun, trial: Trial, measures: Measures, classes: int) -> Cost:
-    train, T = run.run.train, run.run.schedule["T"]
+    train, T = run.run.train, schedule_of(run.run).T
     steps, more = measures.published_steps or T, measures.more_images * measures.more_steps
     answers = measures.published_images * steps + 2 * more
     for w in run.guidance:
@@ -129,8 +130,7 @@ def _apart(function, *arguments):
 def _measure(run: Run, batch: int, classes: int) -> dict[str, float]:
     """Seconds for an image, and the process's peak memory in GB, of a few steps of training."""
     torch.manual_seed(0)
-    fields = {"num_classes": classes} | run.net
-    net = make_net(fields.pop("kind"), fields).to(processes().device)
+    net = new_net(run, classes).to(processes().device)
     schedule = schedule_of(run)
     images = torch.randint(256, (max(batch, 2), 3, run.size, run.size), dtype=torch.uint8)
     labels = torch.zeros(len(images), dtype=torch.long)

@@ -13,6 +13,7 @@ from PIL import Image
 from flowerdiff.study import paper
 from flowerdiff.study.tables import MODELS
 
+NONE = {"value": np.nan}  # a score that so few classes do not have
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # told apart by colour-blind people
 FIGURES = {  # row: its figure in the paper, or ours
     "two-layer": "figure-2",
@@ -136,8 +137,8 @@ def _guidance(result: dict) -> Figure:
         (
             "recognition, diversity",
             {
-                "top-5": [row["more"]["recognition top-5"]["value"] for row in rows],
-                "diversity": [row["more"]["diversity"]["value"] for row in rows],
+                name.split()[-1]: [row["more"].get(name, NONE)["value"] for row in rows]
+                for name in ("recognition top-5", "diversity")
             },
         ),
     ]

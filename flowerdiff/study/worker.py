@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -20,7 +19,6 @@ from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
-import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
@@ -29,7 +27,7 @@ from flowerdiff.checkpoint import load_model
 from flowerdiff.data import Flowers
 from flowerdiff.metrics import require_extra
 from flowerdiff.pixels import grid, save_png
-from flowerdiff.processes import processes
+from flowerdiff.processes import machine, processes
 from flowerdiff.run import train_flowers
 from flowerdiff.study.grid import Study, StudyRun
 from flowerdiff.study.measure import Instruments, make_instruments, measure_run, real_scores, walk
@@ -208,16 +206,6 @@ def _about(run: StudyRun, study: Study, flowers: Flowers) -> dict:
         "on_gpu": processes().device.type != "cpu",
         "made": time.strftime("%Y-%m-%d"),
     }
-
-
-def machine() -> str:
-    """Processor, processes of how many threads, and GPUs, in words."""
-    count = processes().num_processes
-    threads = f"{torch.get_num_threads()} threads"
-    words = [platform.machine(), f"{count} x {threads}" if count > 1 else threads]
-    if processes().device.type == "cuda":
-        words.append(f"{count} x {torch.cuda.get_device_name()}")
-    return ", ".join(words)
 
 
 def _installed(name: str) -> bool:

@@ -2,8 +2,8 @@
 
 Each is built from a frozen config, `Net(Config(num_classes=...))`, keeps it as `net.config`, and is
 called `net(x_t, t, y)`: x_t (B, 3, H, W) float; t (B,) long in 1..T; y (B,) long in 0..num_classes,
-where `num_classes` itself is the null label ("no class given"). It returns a tensor like x_t.
-A net with num_classes = 0 is unconditional and ignores y. H and W are divisible by
+where `num_classes` itself is the null label ("no class given"), as is None. It returns a tensor
+like x_t. A net with num_classes = 0 is unconditional and ignores y. H and W are divisible by
 `net.multiple_of`.
 """
 

@@ -13,7 +13,8 @@ from flowerdiff.unet.layers import sinusoid, zeroed
 class CompactConfig:
     """`channels[i]` at resolution (size / patch) / 2^i, `blocks[i]` residual blocks each way.
 
-    Raises ValueError if the two are not of one length, or a width is not a multiple of 16.
+    Raises ValueError if the two are not of one length, a width is not a multiple of 16, or the
+    last one not of `heads`.
     """
 
     num_classes: int = 102
@@ -31,6 +32,8 @@ class CompactConfig:
             )
         if odd := [c for c in self.channels if c % 16]:  # GroupNorm's groups
             raise ValueError(f"channels are multiples of 16: {odd[0]} is not")
+        if self.heads and self.channels[-1] % self.heads:
+            raise ValueError(f"{self.heads} heads cannot share {self.channels[-1]} channels")
 
 
 class GroupNorm(nn.GroupNorm):
@@ -137,6 +140,7 @@ class CompactUNet(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         emb = self.time(sinusoid(t, 128))  # (B, embedding)
+        y = torch.full_like(t, self.config.num_classes) if y is None else y
         if self.label is not None:
             emb = emb + self.label(y)
         emb = F.silu(emb)

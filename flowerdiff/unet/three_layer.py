@@ -112,6 +112,7 @@ class ThreeLayerUNet(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         time = self.time(sinusoid(t.float() / self.config.T, self.config.width))  # (B, emb)
         label = None
+        y = torch.full_like(t, self.config.num_classes) if y is None else y
         if self.label is not None:
             label = self.label(one_hot(y, self.config.num_classes))  # (B, emb)
 

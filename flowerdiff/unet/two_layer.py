@@ -87,6 +87,7 @@ class TwoLayerUNet(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         time = t[:, None].float() / self.config.T
+        y = torch.full_like(t, self.config.num_classes) if y is None else y
 
         def condition(h, embed_time, embed_label):
             if embed_label is not None:

@@ -12,7 +12,7 @@ import torch
 from flowerdiff.widgets.player import StaticFallback
 
 _here = threading.local()
-_lights: list[int] = []  # for each thread in which `light` is on: how many there were before all
+_lights: list[int] = []  # for each thread inside `light`: torch's threads before the first came in
 _lights_lock = threading.Lock()
 
 
@@ -82,7 +82,7 @@ def light():
         torch.set_num_threads(1)
     _here.light = True
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode: what it makes, a learner may change
             yield
     finally:
         _here.light = False

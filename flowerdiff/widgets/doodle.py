@@ -97,7 +97,7 @@ def doodle_canvas(
         raise ValueError(f"no doodle {preset!r}: choose from {', '.join(PRESETS)}")
     if not LEAST_T <= t <= model.schedule.T:
         raise ValueError(f"noise it to t = {LEAST_T} to {model.schedule.T}, not {t}")
-    label = model.class_names[0] if label is None else label
+    label = model.class_names[0 if label is None else model.label(label)]
     return DoodleBench(model, preset, Edit(label, t, w, seed, steps))
 
 

@@ -64,10 +64,10 @@ def grow(model, chosen: Settings, w: float) -> Iterator[Step]:
     seeds = [chosen.seed + i for _ in chosen.labels for i in range(len(SEEDS))]
     y = torch.tensor([model.label(name) for name in chosen.labels for _ in SEEDS])
     x_T = noise(seeds, schedule.T, (3, size, size))
-    own = {"seeds": seeds} if chosen.sampler == "ddpm" else {}
+    own = {"seeds": seeds, "clip_x0": 1.0}
     eps_model = guided_between(model, w, model.null_label, chosen.stop, chosen.start)
     sampler = SAMPLERS[chosen.sampler]
-    return sampler(eps_model, schedule, x_T, y, steps=chosen.steps, clip_x0=1.0, **own)
+    return sampler(eps_model, schedule, x_T, y, steps=chosen.steps, **own)
 
 
 def guidance_frames(images: Tensor, chosen: Settings, w: float, T: int) -> dict[str, Frame]:
@@ -97,6 +97,7 @@ def guidance_explorer(
     key of `SAMPLERS`. All pictures are drawn at once, ten w of six: with the bundled model in
     about 15 seconds. An error in that is raised; a later one is shown in the widget.
     """
+    first, second = (model.class_names[model.label(name)] for name in (first, second))
     settings = Settings(first, second, seed, sampler, steps, model.schedule.T, 0)
     return GuidanceExplorer(model, settings)
 

@@ -52,7 +52,10 @@ class BackgroundRun:
 
     @property
     def images_per_second(self) -> float:
-        return self.progress.images / self.seconds if self.progress else 0.0
+        if not self.progress:
+            return 0.0
+        batch = self.progress.images / self.progress.step  # a run that goes on has more behind it
+        return self.step * batch / self.seconds
 
     @property
     def seconds_left(self) -> float:
@@ -102,6 +105,9 @@ class BackgroundRun:
             while self._has_more():
                 self._timed(self._take_a_step)
                 self._timed(lambda: self.look(self))
+            if self.progress and self.progress.step == self.progress.steps:
+                # Past its last yield: only there does `train` write the last checkpoint.
+                next(self.training, None)
         except BaseException as error:  # whoever waits for the run raises it again
             self.error = error
         if self._stopping:

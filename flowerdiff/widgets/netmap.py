@@ -125,12 +125,7 @@ class NetMap(Bench):
         x_t = self.noisy(picture, t)
         classes = self.net.config.num_classes
         y = torch.tensor([self.labels.get(picture, classes)])
-        was_training = self.net.training
-        self.net.eval()
-        try:
-            found = activations(self.net, x_t, torch.tensor([t]), y)
-        finally:
-            self.net.train(was_training)
+        found = activations(self.net, x_t, torch.tensor([t]), y)
         blocks = {}
         for name, activation in found.items():
             image, words = netmap_draw.sheet(activation)

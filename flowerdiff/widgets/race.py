@@ -44,7 +44,7 @@ def sampler_race(
     weight; 0 takes half the time of others. The first race is run at once. An error in it is
     raised; a later one is shown in the widget.
     """
-    start = Start(model.class_names[0] if label is None else label, seed, w)
+    start = Start(model.class_names[0 if label is None else model.label(label)], seed, w)
     return SamplerRace(model, start, tuple(budgets), exact_steps or model.schedule.T)
 
 

@@ -36,17 +36,12 @@ def _even_in_log_snr(model, schedule, x_T, y=None, *, steps: int, **rest) -> Ite
     return dpm_solver_pp(model, schedule, x_T, y, steps=log_snr_times(schedule, steps), **rest)
 
 
-def _without_seeds(sampler: Callable) -> Callable:
-    return lambda *walk, seeds=(), **rest: sampler(*walk, **rest)
-
-
-# Called like a sampler, with seeds, one per image: RACERS[name](model, schedule, x_T, y, steps=10,
-# seeds=[7], clip_x0=1.0).
+# Called like a sampler: RACERS[name](model, schedule, x_T, y, steps=10, seeds=[7], clip_x0=1.0).
 RACERS: Mapping[str, Callable[..., Iterator[Step]]] = {
     "DDPM": ddpm,
     "DDIM": ddim,
-    "DPM-Solver++": _without_seeds(dpm_solver_pp),
-    "DPM-Solver++ (log-SNR)": _without_seeds(_even_in_log_snr),
+    "DPM-Solver++": dpm_solver_pp,
+    "DPM-Solver++ (log-SNR)": _even_in_log_snr,
 }
 
 

@@ -52,11 +52,10 @@ def walk(model, recipe: Recipe, here: Step | None = None) -> Iterator[Step]:
     start = here.t if here else schedule.T
     left = [t for t in timesteps(schedule, recipe.steps, None) if t < start]
     y = torch.tensor([model.label(recipe.label)])
+    eps_model, sampler = guided(model, recipe.w, model.null_label), SAMPLERS[recipe.sampler]
     # The same seed draws the same noise at each t, so two branches differ only by what you changed.
-    seeds = {"seeds": [recipe.seed]} if recipe.sampler == "ddpm" else {}
-    eps_model = guided(model, recipe.w, model.null_label)
-    sampler = SAMPLERS[recipe.sampler]
-    return sampler(eps_model, schedule, x, y, start=start, steps=left, clip_x0=1.0, **seeds)
+    own = {"seeds": [recipe.seed], "clip_x0": 1.0}
+    return sampler(eps_model, schedule, x, y, start=start, steps=left, **own)
 
 
 def denoising_stepper(
@@ -68,7 +67,7 @@ def denoising_stepper(
     unless given. w: guidance weight, -1 ignores the label. sampler: a key of `SAMPLERS`.
     The first flower is grown at once. An error in it is raised; a later one is shown in the widget.
     """
-    label = model.class_names[0] if label is None else label
+    label = model.class_names[0 if label is None else model.label(label)]
     return DenoisingStepper(model, Recipe(label, seed, w, sampler, steps))
 
 

@@ -87,7 +87,7 @@ def _sheet(
         top += text_height if head else 0
         for i, (image, text) in enumerate(zip(images, texts, strict=True)):
             left = GAP + i * (width + GAP)
-            pixels = PIL.fromarray(image.permute(1, 2, 0).numpy())
+            pixels = PIL.fromarray(image.permute(1, 2, 0).cpu().numpy())
             sheet.paste(pixels.resize((width, height), PIL.Resampling.NEAREST), (left, top))
             draw.multiline_text((left, top + height + 1), text, "black", font, spacing=2)
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
