@@ -29,7 +29,7 @@ from torch import Tensor
 from flowerdiff.checkpoint import PRETRAINED, load_pretrained
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
-from flowerdiff.sampling import SAMPLERS, Step, ddpm, noise
+from flowerdiff.sampling import SAMPLERS, Step, noise
 from flowerdiff.widgets.frames import EPS_SCALE, TITLES, step_frame
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,13 +129,9 @@ def write(out: Path, name: str, content: list) -> None:
 
 
 def walk(sampler: str, eps_model, schedule, x_T, y, seeds, steps: int, clip_x0=None) -> list[Step]:
-    arguments = {"seeds": seeds} if SAMPLERS[sampler] is ddpm else {}
+    own = {"seeds": seeds, "clip_x0": clip_x0}
     with torch.inference_mode():
-        return list(
-            SAMPLERS[sampler](
-                eps_model, schedule, x_T, y, steps=steps, clip_x0=clip_x0, **arguments
-            )
-        )
+        return list(SAMPLERS[sampler](eps_model, schedule, x_T, y, steps=steps, **own))
 
 
 def unseen(sampler: str, schedule, x_T: Tensor, x0s: Tensor, seed: int = 0) -> list[Step]:
