@@ -164,12 +164,7 @@ def _alone(name: str, change: Change) -> Change:
     return changed
 
 
-AUGMENTATIONS = {
-    "flip": random_flip,
-    "as_published": as_published,
-    "as_intended": as_intended,
-}
-for _name, _change in {
+ALONE = {
     "brightness": Jitter(brightness=HALF),
     "contrast": Jitter(contrast=HALF),
     "saturation": Jitter(saturation=HALF),
@@ -177,5 +172,10 @@ for _name, _change in {
     "sharpness": sharpen,
     "rotation": rotate,
     "shift": shift,
-}.items():
-    AUGMENTATIONS[_name] = _alone(_name, _change)
+}
+AUGMENTATIONS = {
+    "flip": random_flip,
+    "as_published": as_published,
+    "as_intended": as_intended,
+    **{name: _alone(name, change) for name, change in ALONE.items()},
+}

@@ -55,7 +55,7 @@ class Schedule:
 
     def _double(self, t) -> Tensor:
         """alpha_bar at t in float64, on the CPU: a Mac's GPU has no float64."""
-        return self.alpha_bar.cpu().double()[t.cpu() if isinstance(t, Tensor) else t]
+        return self.alpha_bar.cpu()[t.cpu() if isinstance(t, Tensor) else t].double()
 
     def snr(self, t) -> Tensor:
         """Signal-to-noise ratio alpha_bar / (1 - alpha_bar); infinite at t = 0."""

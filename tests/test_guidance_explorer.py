@@ -23,10 +23,10 @@ def drawn(name, w, sampler=dpm_solver_pp, seed=3, steps=4, low=0, high=800):
     """One row of pictures, one at a time and with the library alone: uint8 (3, 3, 16, 16)."""
     images = []
     for s in range(seed, seed + 3):
-        own = {"seeds": [s]} if sampler.__name__ == "ddpm" else {}
+        own = {"seeds": [s], "clip_x0": 1.0}
         model = guided_between(MODEL, w, NULL, low, high)
         x_T, y = noise([s], 800, (3, 16, 16)), torch.tensor([MODEL.label(name)])
-        *_, last = sampler(model, MODEL.schedule, x_T, y, steps=steps, clip_x0=1.0, **own)
+        *_, last = sampler(model, MODEL.schedule, x_T, y, steps=steps, **own)
         images.append(to_uint8(last.x_t)[0])
     return torch.stack(images)
 

@@ -450,10 +450,10 @@ def test_the_command_knows_mirror_images_and_measures_noise_on_either_split(
     )
     copies = from_uint8(train.images.flip(-1))
     monkeypatch.setattr(evaluate, "draw", lambda _, seeds, *how: copies[seeds])
-    measured_on = {}
+    measured_on = []
 
     def error(model, schedule, images, labels, device):
-        measured_on[len(measured_on)] = images, labels
+        measured_on.append((images, labels))
         return Score("denoising error", 0.1, (0, 1), len(images), None, "by hand")
 
     monkeypatch.setattr(evaluate, "denoising_error", error)
@@ -461,7 +461,7 @@ def test_the_command_knows_mirror_images_and_measures_noise_on_either_split(
     assert main([*command, "--n", "20", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "scores.json").read_text())["memorisation"]
     assert len(found["same_picture"]) == 20 and all(p["mirrored"] for p in found["same_picture"])
-    (some, kinds), (new, new_kinds) = measured_on.values()
+    (some, kinds), (new, new_kinds) = measured_on
     assert new.equal(validation.images) and new_kinds.equal(validation.labels)
     assert len(some) == len(new) and kinds.unique().equal(train.labels.unique())  # not the first
     places = [(train.images == image).flatten(1).all(1).nonzero().item() for image in some]

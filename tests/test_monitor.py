@@ -44,13 +44,12 @@ class Training:
         self.steps, self.losses, self.net = steps, losses, nn.Linear(1, 1)
         self.allowed = threading.Semaphore(0)
         self.free = free
+        self.ended = False  # past its last step, where `train` writes the last checkpoint
         self.waiting = 0  # the step that is to be allowed next
 
     def allow(self, steps):
         for _ in range(steps):
             self.allowed.release()
-
-    ended = False  # past its last step, where `train` writes the last checkpoint
 
     def __iter__(self):
         for step in range(1, self.steps + 1):

@@ -12,7 +12,6 @@ weights get niqe brisque`). Five minutes of one core. The JSON holds numbers alo
 
 import argparse
 import json
-import platform
 import statistics
 import time
 import warnings
@@ -35,6 +34,7 @@ from flowerdiff.metrics import (
     niqe,
 )
 from flowerdiff.pixels import from_uint8
+from flowerdiff.processes import machine
 from flowerdiff.study.audit import wrapped
 from flowerdiff.widgets import SWEEP, Damage, damaged
 
@@ -132,7 +132,7 @@ def main() -> None:
             for i in guesses.topk(10).indices.tolist()
         ],
         "quality_of_garden_flowers": quality_of_garden_flowers(),
-        "machine": f"{platform.machine()}, threads: {torch.get_num_threads()}",
+        "machine": machine(),
         "made": time.strftime("%Y-%m-%d"),
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

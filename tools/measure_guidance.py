@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import time
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from flowerdiff.metrics import (
     train_recogniser,
 )
 from flowerdiff.pixels import to_uint8
+from flowerdiff.processes import machine
 from flowerdiff.sampling import SAMPLERS, noise
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results/guidance.json"
@@ -113,7 +113,7 @@ def so_far(path: Path, asked: argparse.Namespace, by: Instruments, how: dict) ->
     if {key: results.get(key) for key in of} != of:
         results = of | {"settings": []}
     results["real"] = {"n": len(by.real.labels)} | by.scores(by.real)
-    results["machine"] = f"{platform.machine()}, threads: {torch.get_num_threads()}"
+    results["machine"] = machine()
     results["made"] = time.strftime("%Y-%m-%d")
     return results
 

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flowerdiff.study import paper
-from flowerdiff.study.tables import MODELS
+from flowerdiff.study.tables import MODELS, value_of
 
-NONE = {"value": np.nan}  # a score that so few classes do not have
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # told apart by colour-blind people
 FIGURES = {  # row: its figure in the paper, or ours
     "two-layer": "figure-2",
@@ -137,7 +136,7 @@ def _guidance(result: dict) -> Figure:
         (
             "recognition, diversity",
             {
-                name.split()[-1]: [row["more"].get(name, NONE)["value"] for row in rows]
+                name.split()[-1]: [value_of(row["more"], name) for row in rows]
                 for name in ("recognition top-5", "diversity")
             },
         ),

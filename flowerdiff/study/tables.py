@@ -105,7 +105,7 @@ def table_3(results: Results) -> str:
                 _several(ours, "published", ("FID", "IS")),
                 _several(ours, "corrected", ("FID", "IS")),
                 *(
-                    _cell(ours, lambda r, q=q: _value(r["more"], q))
+                    _cell(ours, lambda r, q=q: value_of(r["more"], q))
                     for q in ("KID", "recognition top-5", "diversity")
                 ),
             ]
@@ -129,12 +129,11 @@ def more(results: Results, conditional: bool, real: dict | None) -> str:
     names = [name for name in MORE if name in measured]
     rows = []
     for _, title, some in _rows(results, conditional):
-        for key, what in (("more", ""), ("ema", ", EMA")):
-            rows.append(
-                [title + what, *(_cell(some, lambda r, q=q, k=key: _value(r[k], q)) for q in names)]
-            )
+        for part, what in (("more", ""), ("ema", ", EMA")):
+            cells = [_cell(some, lambda r, q=q, part=part: value_of(r[part], q)) for q in names]
+            rows.append([title + what, *cells])
     if rows and real:
-        cells = [_cell([real], lambda r, q=q: _value(r, q)) for q in names]
+        cells = [_cell([real], lambda r, q=q: value_of(r, q)) for q in names]
         rows.append(["real flowers, held out", *cells])
     head = [MODELS[conditional], *(f"{name} {MORE[name]}" for name in names)]
     return _table(head, rows)
@@ -151,7 +150,7 @@ def differences(results: Results) -> str:
         groups = {row: (title, some) for row, title, some in _rows(results, conditional)}
         for part, name in COMPARED:
             values = {
-                row: [v for r in some if (v := _value(r[part], name)) is not None]
+                row: [v for r in some if (v := value_of(r[part], name)) is not None]
                 for row, (_, some) in groups.items()
             }
             spread = _pooled(list(values.values()))
@@ -214,7 +213,7 @@ def _rows(results: Results, conditional: bool) -> list[tuple[str, str, list[dict
     return [(row, some[0]["title"], some) for row, some in rows.items()]
 
 
-def _value(scores: dict, name: str) -> float | None:
+def value_of(scores: dict, name: str) -> float | None:
     """A score's value: it is there with all that it carries, or as a number, or not at all."""
     score = scores.get(name)
     return score["value"] if isinstance(score, dict) else score
@@ -230,7 +229,7 @@ def _cell(some: Results, of: Callable[[dict], float | None]) -> str:
 
 def _several(some: Results, part: str, names: Sequence[str]) -> str:
     """Cells of several scores, with slashes between them."""
-    return " / ".join(_cell(some, lambda r, q=q: _value(r[part], q)) for q in names)
+    return " / ".join(_cell(some, lambda r, q=q: value_of(r[part], q)) for q in names)
 
 
 def _number(x: float) -> str:

@@ -341,7 +341,6 @@ def test_a_widget_that_needs_python_says_what_was_recorded(visit):
 def walked(flower, seed, w, sampler):
     """The steps of one recorded walk, by the library, here and now."""
     model = load_pretrained()
-    arguments = {"seeds": [seed]} if sampler == "ddpm" else {}
     with torch.inference_mode():
         return list(
             SAMPLERS[sampler](
@@ -350,8 +349,8 @@ def walked(flower, seed, w, sampler):
                 noise([seed], model.schedule.T),
                 torch.tensor([model.label(flower)]),
                 steps=SHORT.steps,
+                seeds=[seed],
                 clip_x0=1.0,
-                **arguments,
             )
         )
 
