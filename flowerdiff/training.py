@@ -161,7 +161,7 @@ def train(
         raise ValueError(f"the net knows {classes} classes, but there is a label {labels.max()}")
 
     # channels_last is the layout that convolutions are fast in, on CPUs and on GPUs.
-    net.to(memory_format=torch.channels_last).train()
+    net.to(memory_format=torch.channels_last)
     emas = tuple(copy.deepcopy(net).eval().requires_grad_(False) for _ in config.ema_decay)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=config.weight_decay, fused=True)
     note, first = resume.note(config, net, schedule, images, labels, augment), 0
@@ -170,7 +170,7 @@ def train(
         resume.check_same_run(checkpoint, saved, note, asdict(TrainConfig()))
         first = resume.restore(tensors, net, emas, optimizer)
     net.__dict__.pop("_is_accelerate_prepared", None)  # of a training before, or a copy's
-    wrapped, prepared = accelerator.prepare(net, optimizer)
+    wrapped, prepared = accelerator.prepare(net.train(), optimizer)
 
     def forward_backward(step: int, part: int) -> tuple[Tensor, Tensor]:
         """One forward and backward pass on this process's share; its times and losses (b,)."""

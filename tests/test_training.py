@@ -403,6 +403,10 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     for name in ("hue", "as_intended"):
         with pytest.raises(CheckpointError, match="other settings .augment."):
             run(TrainConfig(steps=2), path, augment=AUGMENTATIONS[name])
+    net = small_net().eval()
+    with pytest.raises(CheckpointError):
+        list(train(net, *images(), other, TrainConfig(steps=4), checkpoint=path))
+    assert not net.training, "a net that nobody trained comes back as it was"
     # But to train for longer is allowed, and to do it in more pieces.
     _, longer = run(TrainConfig(steps=4, accumulate=2), path)
     assert [p.step for p in longer] == [3, 4]

@@ -1,6 +1,6 @@
 """Record the walks of the site's explorer page with the bundled model.
 
-    python tools/record_explorer.py              into build/explorer, about two minutes of one core
+    python tools/record_explorer.py              into build/explorer, 2 to 20 minutes
     python tools/record_explorer.py --force      even if what is there is of this model and script
 
 `make docs` runs this. For each walk there is a script `KEY.js` with the pictures of x0_hat at every
@@ -190,7 +190,7 @@ def bring_up_to_date(out: Path = OUT, force: bool = False) -> None:
     made_with = out / "made-with"
     if not force and made_with.exists() and made_with.read_text(encoding="utf-8") == fingerprint():
         return
-    print(f"recording the explorer's walks into {out}: about two minutes", flush=True)
+    print(f"recording the explorer's walks into {out}: 2 to 20 minutes", flush=True)
     size = record(load_pretrained(MODEL), out, Plan())
     if size > MAX_BYTES:
         raise SystemExit(f"the explorer's walks have {size / 1e6:.1f} MB; record fewer")
