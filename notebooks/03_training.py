@@ -353,13 +353,14 @@ def weight(snr, gamma):
 check_weight(weight)
 
 # %% [markdown]
-# **Learned the hard way.** We trained the course's own model on $v$ with min-SNR weights, and
-# runs of five minutes, made later, seemed to agree: a little better (KID 0.346, without them 0.368,
-# where two seeds differ by 0.013). Beside the plain error in $v$ they multiply by $\min(\mathrm{SNR}, 5) /
-# (\mathrm{SNR} + 1)$: 0.83 at an SNR of 5, but 0.05 at 100, where the grain goes, and 0.01 at 0.01,
-# where colour and layout are decided. After nine CPU-hours, training on brought hardly anything.
-# Then we left the weights out, and 480,000 pictures later KID at $w = 1$ had fallen from 0.047 to
-# 0.032, and the intervals no longer overlapped (`configs/flowers64-eighth.toml`).
+# **Learned the hard way.** We trained the course's own model on $v$ with min-SNR weights, and runs
+# of five minutes, made later, seemed to agree: a little better (KID 0.346, without them 0.368,
+# where two seeds differ by 0.013). Beside the plain error in $v$ they multiply by
+# $\min(\mathrm{SNR}, 5) / (\mathrm{SNR} + 1)$: 0.83 at an SNR of 5, but 0.05 at 100, where the
+# grain goes, and 0.01 at 0.01, where colour and layout are decided. After nine CPU-hours, training
+# on brought hardly anything. Then we left the weights out, and 480,000 pictures later KID at
+# $w = 1$ had fallen from 0.047 to 0.032, and the intervals no longer overlapped
+# (`configs/flowers64-eighth.toml`).
 #
 # A hint, not a proof. It is one run, and it also had more blocks, larger batches and a higher
 # learning rate. (The blocks alone, with the weights, had gained nothing that we could see.) And the

@@ -250,6 +250,18 @@ def test_scores_of_single_pictures_come_on_request(bench, monkeypatch):
     bench.alone.value = False
     assert bench.missing.layout.display == "none" and "NIQE" not in shown(bench, -1)[1]
 
+    # Another one is ready by now, and comes first: each value stands beside its own name.
+    def other(images):
+        return Score("BRISQUE", -1.0, None, len(images), None, "toy")
+
+    monkeypatch.setattr(MODULE, "no_reference_judges", lambda: {"BRISQUE": other, "NIQE": judge})
+    bench.alone.value = True
+    lines = [line.split() for line in shown(bench)[1].splitlines()[-2:]]
+    assert [line[:5] for line in lines] == [
+        ["BRISQUE", "↓", "−1.0", "→", "−1.0"],
+        ["NIQE", "↓", was, "→", now],
+    ]
+
 
 def test_an_error_is_seen_and_the_film_stays(bench, monkeypatch):
     def fails(images, damage):

@@ -172,10 +172,14 @@ def test_an_unknown_preset_is_refused_at_once():
         doodle_canvas(MODEL, "monalisa")
 
 
-@pytest.mark.parametrize("t", [0, 24, 801])
-def test_a_time_out_of_range_is_refused_at_once(t):
-    with pytest.raises(ValueError, match="25 to 800"):
-        doodle_canvas(MODEL, t=t)
+@pytest.mark.parametrize(
+    "wrong",
+    [{"t": 0}, {"t": 24}, {"t": 801}, {"w": 20.0}, {"w": -1.5}, {"steps": 0}, {"steps": 120}],
+)
+def test_what_the_controls_cannot_show_is_refused_at_once(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"choose {name} from .* not {value}"):
+        doodle_canvas(MODEL, **wrong)
 
 
 def test_where_no_widget_runs_there_is_a_picture(bench):

@@ -135,6 +135,27 @@ def test_stop_makes_the_steps_so_far_the_goal_and_more_goes_on():
     assert run.step == run.goal == stopped + 7
 
 
+def test_after_an_interrupted_stop_a_pause_is_a_pause(monkeypatch):
+    run = started(10**6)
+    until(lambda: run.step >= 3)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "join", interrupted)  # a second press of the notebook's stop button
+        run.stop()
+    run.join()
+    stopped = run.step
+    assert run.goal == stopped
+    run.more(10**6)
+    until(lambda: run.step > stopped)
+    run.pause()
+    run.join()
+    assert run.goal == stopped + 10**6 and not run.done
+    run.stop()
+
+
 def test_more_while_at_work_only_moves_the_goal():
     for _ in range(20):  # in the last step, too
         run = started(3)
@@ -348,6 +369,12 @@ def test_a_new_run_stops_the_one_that_is_at_work():
     assert second.wait().step == 20
     assert first.run.step == stood_at and list(first.samples)[-1] == stood_at
     assert first.stop_button.disabled and not first.more_button.disabled
+
+
+def test_a_training_without_steps_left_says_so():
+    watch = monitor(training=Training(steps=0))
+    assert watch.wait() is None
+    assert "No step was taken" in watch.message.value
 
 
 def test_waiting_ends_a_pause():

@@ -101,6 +101,11 @@ def test_even_log_snr_needs_fewer_steps_in_the_plane():
 # What is shown
 
 
+def test_a_weight_that_the_control_cannot_show_is_refused_at_once():
+    with pytest.raises(ValueError, match="choose w from -1 to 10, not 12"):
+        sampler_race(MODEL, w=12)
+
+
 def test_a_finish_shows_the_ends_and_how_far_they_are(small):
     exact = last(ddim, steps=20)
     frames = small.result.finish()

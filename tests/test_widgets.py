@@ -142,7 +142,7 @@ def frame(value, panels=1):
     return Frame((image,) * panels, f"caption {value}", f"alt {value}")
 
 
-def test_a_player_carries_its_frames_as_png():
+def test_a_player_carries_its_frames_without_loss():
     player = Player(["a", "b"], {"up": [frame(1, 2), frame(2, 2)], "down": [frame(3, 2)] * 2})
     assert decoded(player.frames[1]["images"][0][1]).eq(2).all()
     assert decoded(player.frames[1]["images"][1][0]).eq(3).all()
@@ -356,8 +356,8 @@ def test_an_interrupted_walk_says_so(stepper, monkeypatch):
     ("wrong", "hint"),
     [
         ({"sampler": "euler"}, "ddim, ddpm, dpm_solver_pp"),
-        ({"steps": 0}, "1 to 100 steps"),
-        ({"steps": 800}, "1 to 100 steps"),
+        ({"steps": 0}, "steps from 1 to 100, not 0"),
+        ({"steps": 800}, "steps from 1 to 100, not 800"),
         ({"w": -2.0}, "w from -1 to 10"),
     ],
 )

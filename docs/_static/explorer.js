@@ -24,8 +24,10 @@
     if (wanted.has("step") && step >= 0 && step < frames.length) chosen.step = Math.floor(step);
   }
 
+  let soon; // browsers refuse to change the address a hundred times within seconds: see Safari
   function write() {
-    history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
+    clearTimeout(soon);
+    soon = setTimeout(() => history.replaceState(null, "", `#${new URLSearchParams(chosen)}`), 300);
   }
 
   function radios(name, values) {
@@ -39,8 +41,8 @@
       text.append(say[name]?.[value] ?? value);
       input.onchange = () => {
         chosen[name] = value;
-        write();
         load();
+        write();
       };
       label.append(input, text);
       set.append(label);

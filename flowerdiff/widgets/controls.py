@@ -62,6 +62,12 @@ def control(kind, name: str, value, width: int, **traits) -> ipw.DOMWidget:
     return kind(value=value, description=name, layout=layout, style=style, **traits)
 
 
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Raise ValueError for what a control can't show: ipywidgets would quietly take the nearest."""
+    if not least <= value <= most:
+        raise ValueError(f"choose {name} from {least} to {most}, not {value}")
+
+
 def line(*children) -> ipw.HBox:
     """Side by side, in as many lines as a narrow page needs."""
     return ipw.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})

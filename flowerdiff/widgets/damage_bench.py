@@ -71,7 +71,7 @@ class Seen:
     damage: Damage
     images: Tensor  # uint8 (N, 3, H, W)
     scores: list[Score]
-    alone: list[Score]  # of the scores that look at single pictures, if they were asked
+    alone: dict[str, Score]  # by judge, of those who look at single pictures and were asked
 
 
 def damage_bench(
@@ -126,7 +126,7 @@ class DamageBench(Bench):
                 self.seen.append(self._look(damage))
             if len(self.seen) > LONGEST:
                 del self.seen[len(FIRST)]
-        elif self._judges and not self.seen[places[0]].alone:
+        elif self._judges and self.seen[places[0]].alone.keys() != self._judges.keys():
             with light():
                 self.seen[places[0]] = self._look(damage)
         place = places[0] if places else len(self.seen) - 1
@@ -156,7 +156,7 @@ class DamageBench(Bench):
 
     def _look(self, damage: Damage) -> Seen:
         images = damaged(self.images, damage)
-        alone = [judge(images[:SHOWN]) for judge in self._judges.values()]
+        alone = {name: judge(images[:SHOWN]) for name, judge in self._judges.items()}
         return Seen(damage, images, self.panel(images), alone)
 
     def _ask(self) -> None:
@@ -169,7 +169,7 @@ class DamageBench(Bench):
         look = "white-space: pre-line; line-height: 1.4"
         self.missing.value = f'<div role="status" style="{look}">{lines}</div>'
         self.missing.layout.display = None if missing else "none"
-        if self._judges and not self.seen[0].alone:
+        if self._judges and self.seen[0].alone.keys() != self._judges.keys():
             with light():
                 self.seen[0] = self._look(Damage())
         self.measure(self.chosen())
@@ -199,9 +199,8 @@ class DamageBench(Bench):
 
     def _frame(self, seen: Seen) -> Frame:
         was = self.seen[0]
-        both = (was.scores, seen.scores)
-        if self._judges and was.alone and seen.alone:
-            both = (was.scores + was.alone, seen.scores + seen.alone)
+        asked = [name for name in self._judges if name in was.alone and name in seen.alone]
+        both = [one.scores + [one.alone[name] for name in asked] for one in (was, seen)]
         said = ", ".join(f"{score.name} {brief(score)}" for score in both[1])
         panes = self._panes(self.images), self._panes(seen.images)
         return Frame(panes, f"{seen.damage}\n\n{scoreboard(*both)}", f"{seen.damage}: {said}")

@@ -19,7 +19,7 @@ from torch import Tensor
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import from_uint8, png_bytes, to_uint8
 from flowerdiff.sampling import Step, ddim, noise
-from flowerdiff.widgets.controls import Bench, control, light, line
+from flowerdiff.widgets.controls import Bench, check_range, control, light, line
 from flowerdiff.widgets.frames import Frame, step_frame
 from flowerdiff.widgets.player import HERE, Player
 from flowerdiff.widgets.sketches import PALETTE, PRESETS
@@ -95,8 +95,7 @@ def doodle_canvas(
     """
     if preset not in PRESETS:
         raise ValueError(f"no doodle {preset!r}: choose from {', '.join(PRESETS)}")
-    if not LEAST_T <= t <= model.schedule.T:
-        raise ValueError(f"noise it to t = {LEAST_T} to {model.schedule.T}, not {t}")
+    check_range("t", t, LEAST_T, model.schedule.T)
     label = model.class_names[0 if label is None else model.label(label)]
     return DoodleBench(model, preset, Edit(label, t, w, seed, steps))
 
@@ -110,6 +109,10 @@ class Edit:
     w: float
     seed: int
     steps: int
+
+    def __post_init__(self):
+        check_range("w", self.w, -1, MAX_W)
+        check_range("steps", self.steps, 1, MAX_STEPS)
 
     def __str__(self):
         return f"{self.label} from t = {self.t} · w = {self.w:g} · seed {self.seed}"

@@ -11,7 +11,7 @@ from flowerdiff.colour import clipped, saturation
 from flowerdiff.guidance import guidance_scale, guided_between
 from flowerdiff.pixels import to_uint8
 from flowerdiff.sampling import SAMPLERS, Step, noise
-from flowerdiff.widgets.controls import Bench, control, light, line
+from flowerdiff.widgets.controls import Bench, check_range, control, light, line
 from flowerdiff.widgets.frames import Frame
 from flowerdiff.widgets.player import Player
 from flowerdiff.widgets.stepper import NO_KERNEL
@@ -39,8 +39,7 @@ class Settings:
             raise ValueError("choose two different flowers, one for each row")
         if self.sampler not in SAMPLERS:
             raise ValueError(f"no sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
-        if not 1 <= self.steps <= MAX_STEPS:
-            raise ValueError(f"the explorer takes 1 to {MAX_STEPS} steps, not {self.steps}")
+        check_range("steps", self.steps, 1, MAX_STEPS)
         if self.start < self.stop:
             raise ValueError(
                 f"a walk goes down: guided from t = {self.start} down to {self.stop} is nowhere"

@@ -174,7 +174,7 @@ class TrainingMonitor(Bench):
             self.settle()  # there are weights to keep now
         if not run.working:
             self._come_to_rest()
-        elif time.monotonic() - self._looked > LOOK:
+        elif self.samples and time.monotonic() - self._looked > LOOK:
             self._looked = time.monotonic()
             self.player.preview({"": self._frame()}, run.step, run.goal)
 
@@ -183,6 +183,9 @@ class TrainingMonitor(Bench):
         if self._frames:
             self._frames[-1] = self._frame()  # it may be done now: no time left
             self.player.show({"": self._frames}, index=-1)
+        elif self.run.done and self.run.error is None:
+            why = "No step was taken: the training had none left, or was stopped."
+            self._say(f'<div role="status">{why}</div>')
         if self.run.error is not None:
             self.act(self._raise)
         self.settle()

@@ -110,8 +110,8 @@ class BackgroundRun:
                 next(self.training, None)
         except BaseException as error:  # whoever waits for the run raises it again
             self.error = error
-        if self._stopping:
-            self.goal = self.step
+        if self._stopping:  # the order is carried out: nobody may find it here again
+            self.goal, self._stopping = self.step, False
         self._rest.set()
         self.look(self)
 

@@ -196,7 +196,7 @@ function render({ model, el }) {
     });
 
     const shown = shot();
-    root.setAttribute("aria-busy", !shown);
+    root.setAttribute("aria-busy", !shown && failed !== key());
     if (!shown) {
       below.textContent = failed === key() ? "no picture: see above" : "Python is at work …";
       ask();

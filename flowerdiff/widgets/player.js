@@ -89,7 +89,7 @@ function render({ model, el }) {
 
   let images = []; // [row][panel] <img>
   let layout; // what they are laid out for
-  let held = null; // the control that had the focus when the walk began to grow
+  let held = null; // what had the focus last, of all that belongs to this player
   let live = null; // a frame on its way: { frame, rows, index, total }, while the walk is growing
 
   const layOut = (rows, titles) => {
@@ -118,7 +118,7 @@ function render({ model, el }) {
       layOut(rows, titles);
       // A second row must not push the controls below it off the screen.
       if (live && rows.length > 1) {
-        (root.closest(".widget-vbox") ?? root).scrollIntoView({ block: "nearest" });
+        box().scrollIntoView({ block: "nearest" });
       }
     }
     images.forEach((row, r) =>
@@ -138,12 +138,15 @@ function render({ model, el }) {
     speed.value = Object.values(SPEEDS).find((fps) => fps >= model.get("fps")) ?? SPEEDS.fast;
     setIcon(toggle, playing ? "pause" : "play", playing ? "pause" : "play");
     root.setAttribute("aria-busy", Boolean(live));
-    if (live && bar.contains(document.activeElement)) held = document.activeElement;
     for (const control of bar.children) control.disabled = Boolean(live);
-    if (!live && held) {
-      if (document.activeElement === document.body) held.focus({ preventScroll: true });
-      held = null;
-    }
+  };
+  // What is disabled loses the focus: the bar while a walk grows, and ipywidgets' buttons, which
+  // Python disables while it works. Who uses the keyboard would have to begin at the page's top.
+  const box = () => root.closest(".widget-vbox") ?? root;
+  const refocus = () => {
+    // Where it has gone to: the page's body, or in JupyterLab what the cell lies in.
+    if (!held?.isConnected || !document.activeElement.contains(root)) return;
+    (held.disabled ? slider : held).focus({ preventScroll: true });
   };
   const press = () => {
     byHand = true;
@@ -187,12 +190,24 @@ function render({ model, el }) {
 
   for (const name of ["index", "playing", "fps", "frames"]) model.on(`change:${name}`, draw);
 
+  const gone = new AbortController();
+  const watch = (event, answer) => {
+    const mine = ({ target }) => box().contains(target) && answer(target);
+    document.addEventListener(event, mine, { capture: true, signal: gone.signal });
+  };
+  watch("focusin", (target) => (held = target));
+  // Before Python hears of the click: a film that runs on would move the slider off what comes.
+  watch("click", (target) => {
+    if (model.get("playing") && target.closest(".jupyter-button")) play(model, false);
+  });
+
   // The other controls need Python. Ask whether it is there, and say so if nothing answers; also
   // if it falls silent while a walk grows: the kernel was restarted, or died. What is there can
   // still be stepped through.
   const missing = () => {
     live = null;
     draw();
+    refocus();
     note.textContent = model.get("note");
     note.hidden = !note.textContent;
   };
@@ -203,7 +218,9 @@ function render({ model, el }) {
     if (message.kind === "live") {
       live = message.frame ? message : null;
       if (live) silence = setTimeout(missing, PATIENCE);
+      if (live && model.get("playing")) play(model, false);
       draw();
+      if (!live) setTimeout(refocus, 200); // the film comes first, then the buttons are enabled
     }
   });
   draw();
@@ -212,7 +229,10 @@ function render({ model, el }) {
   } catch {
     missing(); // JupyterLab knows already that the kernel is gone
   }
-  return () => clearTimeout(silence);
+  return () => {
+    clearTimeout(silence);
+    gone.abort();
+  };
 }
 
 export default { initialize, render };

@@ -1,7 +1,8 @@
 """One player for every film of the course: frames, a slider, play, arrow keys.
 
-The frames travel to the page once, as PNGs inside the widget's state. From then on the page needs
-no kernel: the slider answers at once, also in a saved notebook, in Voila and in the built docs.
+The frames travel to the page once, as lossless WebP inside the widget's state. From then on the
+page needs no kernel: the slider answers at once, also in a saved notebook, in Voila and in the
+built docs.
 """
 
 import base64

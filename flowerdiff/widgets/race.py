@@ -10,7 +10,7 @@ from torch import Tensor
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
 from flowerdiff.sampling import ddim, noise
-from flowerdiff.widgets.controls import Bench, control, light, line
+from flowerdiff.widgets.controls import Bench, check_range, control, light, line
 from flowerdiff.widgets.frames import Frame
 from flowerdiff.widgets.player import Player
 from flowerdiff.widgets.racers import RACERS, ROWS, Race
@@ -30,6 +30,9 @@ class Start:
     seed: int
     w: float
 
+    def __post_init__(self):
+        check_range("w", self.w, -1, MAX_W)
+
     def __str__(self):
         return f"{self.label} · w = {self.w:g} · seed {self.seed}"
 
@@ -38,11 +41,11 @@ def sampler_race(
     model, label=None, seed=7, w=0.0, budgets=BUDGETS, exact_steps=None
 ) -> "SamplerRace":
     """The widget: all of `RACERS` from the same noise, with 5, 10, 25 and 50 steps, beside what
-    DDIM makes in `exact_steps` (all T unless given). That takes a while: it shows how far it is.
+    DDIM makes in `exact_steps` (all T unless given). That takes a while.
 
     model: a FlowerModel. label: one of `model.class_names`; the first one unless given. w: guidance
-    weight; 0 takes half the time of others. The first race is run at once. An error in it is
-    raised; a later one is shown in the widget.
+    weight; 0 takes half the time of others. The first race is run at once, an error in it is
+    raised. A later one shows how far it is, and its errors.
     """
     start = Start(model.class_names[0 if label is None else model.label(label)], seed, w)
     return SamplerRace(model, start, tuple(budgets), exact_steps or model.schedule.T)

@@ -2,7 +2,6 @@
 //
 // State (see range.py): label, value, min, max, step.
 
-const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -5, PageUp: 5 };
 const PAUSE = 250; // milliseconds without a move before Python hears of it, which may be slow
 
 function element(tag, attributes = {}, ...children) {
@@ -22,29 +21,19 @@ function render({ model, el }) {
   el.append(element("label", { class: "fd-range" }, name, input, shown));
 
   let soon;
-  const tell = () => (shown.textContent = String(Number(Number(input.value).toFixed(2))));
+  const tell = (value) => (shown.textContent = String(Number(Number(value).toFixed(2))));
   const draw = () => {
     clearTimeout(soon);
-    input.value = model.get("value");
-    tell();
+    input.value = model.get("value"); // the input rounds to its step, Python does not
+    tell(model.get("value"));
   };
-  input.oninput = tell;
+  input.oninput = () => tell(input.value);
   input.onchange = () => {
     clearTimeout(soon);
     soon = setTimeout(() => {
       model.set("value", Number(input.value));
       model.save_changes();
     }, PAUSE);
-  };
-  // A range input has these keys by itself, but in JupyterLab they never get so far.
-  input.onkeydown = (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return; // for the browser
-    if (!(event.key in KEYS) && event.key !== "Home" && event.key !== "End") return;
-    event.preventDefault();
-    if (event.key in KEYS) input.stepUp(KEYS[event.key]);
-    else input.value = model.get(event.key === "Home" ? "min" : "max");
-    tell();
-    input.onchange();
   };
   model.on("change:value", draw);
   draw();

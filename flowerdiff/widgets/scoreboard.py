@@ -90,7 +90,7 @@ def _ready(name: str) -> Callable[[Tensor], Score] | str:
 
 def scoreboard(was: Sequence[Score], now: Sequence[Score]) -> str:
     """A line for each score, before and after the same pictures were spoilt."""
-    return "\n".join([HEAD, *map(_line, was, now)])
+    return "\n".join([HEAD, *(_line(*pair) for pair in zip(was, now, strict=True))])
 
 
 def verdict(was: Score, now: Score) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from flowerdiff.guidance import guided
 from flowerdiff.sampling import SAMPLERS, Step, noise, timesteps
-from flowerdiff.widgets.controls import Bench, control, light, line
+from flowerdiff.widgets.controls import Bench, check_range, control, light, line
 from flowerdiff.widgets.frames import TITLES, step_frame, walk_frames
 from flowerdiff.widgets.player import Player
 
@@ -33,10 +33,8 @@ class Recipe:
     def __post_init__(self):
         if self.sampler not in SAMPLERS:
             raise ValueError(f"no sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
-        if not 1 <= self.steps <= MAX_STEPS:
-            raise ValueError(f"the stepper takes 1 to {MAX_STEPS} steps, not {self.steps}")
-        if not -1 <= self.w <= MAX_W:
-            raise ValueError(f"the stepper takes w from -1 to {MAX_W}, not {self.w}")
+        check_range("steps", self.steps, 1, MAX_STEPS)
+        check_range("w", self.w, -1, MAX_W)
 
     def __str__(self):
         how = f"{self.sampler}, {self.steps} steps"

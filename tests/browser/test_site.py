@@ -397,6 +397,7 @@ def test_the_explorer_is_in_its_address(visit):
     explorer.slider.press("ArrowRight")
     explorer.radio("w", "−1: label ignored").press("ArrowLeft")  # round to the last one
     expect(explorer.row).to_have_text("water lily · w = 2 · seed 2 · ddim")
+    page.wait_for_url("**step=2")  # it is written once nobody moves
     address = page.url
     assert address.endswith("#flower=water+lily&seed=2&w=2&sampler=ddim&step=2")
     again = visit("explorer.html" + address.partition("explorer.html")[2])

@@ -96,12 +96,18 @@ def test_keys_and_buttons(deck):
     page.keyboard.type("12")
     page.keyboard.press("Enter")
     assert is_at(12)
-    page.get_by_role("button", name="On").click()
-    is_at(13)
-    page.keyboard.press("Space")  # the button has the focus, and does what it says
-    is_at(14)
+    on = page.get_by_role("button", name="On")
+    on.click()
+    for key, number in [("Enter", 14), ("Space", 15)]:  # the button keeps the focus
+        expect(on).to_be_focused()
+        page.keyboard.press(key)
+        assert not is_at(number)
     page.reload()
-    is_at(14)
+    assert is_at(15)
+    page.evaluate("location.hash = 's5'")  # no number: the first one
+    assert is_at(1)
+    page.keyboard.type("15")
+    page.keyboard.press("Enter")
     assert contrast(page.locator(".slide.current h2")) >= 7
 
 
@@ -131,7 +137,10 @@ def test_notes_have_a_window_of_their_own(deck):
     notes = opened.value
     expect(notes.locator("h1")).to_contain_text("5 of")
     assert "paths(" in notes.locator("pre").first.text_content()  # the code
-    assert notes.locator("mjx-container").count() > 0  # and equations, set
+    assert notes.locator("mjx-container").count() > 0  # and equations, set, to be seen once
+    for twin in notes.locator("mjx-assistive-mml").all():
+        assert twin.evaluate("e => getComputedStyle(e).width") == "1px"
+    assert notes.locator("mjx-assistive-mml").count() > 0
     page.keyboard.press("PageDown")
     expect(notes.locator("h1")).to_contain_text("6 of")
     assert "paths(" not in page.locator(".slide.current").text_content()

@@ -255,6 +255,17 @@ def test_each_control_changes_the_flower(stepper):
         stepper.shows(steps[-2])
 
 
+def test_a_button_pressed_with_a_key_keeps_the_focus(stepper):
+    """While Python works it is disabled, and so loses it."""
+    stepper.control("seed").fill("8")
+    stepper.control("seed").press("Enter")
+    grow = stepper.box.get_by_role("button", name="Grow")
+    grow.press("Enter")
+    expect(stepper.box.locator("button.mod-primary")).to_have_count(0)
+    expect(stepper.player).to_have_attribute("aria-busy", "false")
+    expect(grow).to_be_focused()
+
+
 def test_go_on_from_here_shows_both_walks(stepper, screenshots):
     old = sampled(FIRST)
     stepper.slider.focus()

@@ -152,6 +152,7 @@ def test_every_control_in_jupyterlab(jupyter, open_page, expected, screenshots):
     alert = cell.get_by_role("alert")
     expect(alert).to_contain_text("RuntimeError: no <such> time")
     expect(net.box.locator("figcaption").last).to_have_text("no picture: see above")
+    expect(net.box.locator('[aria-busy="true"]')).to_have_count(0)
     net.slider.fill("510")
     net.shows(expected, "stem", "mirrored", 510)
     expect(alert).to_have_count(0)

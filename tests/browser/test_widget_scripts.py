@@ -136,6 +136,35 @@ def test_a_film_that_runs_can_be_paused_with_a_mouse(shown):
     expect(page.get_by_role("slider")).to_have_value("1")
 
 
+def live(frame, index=1, total=5):
+    return {"kind": "live", "frame": frame, "rows": [""], "index": index, "total": total}
+
+
+def test_a_film_that_runs_stops_where_a_walk_begins_to_grow(shown):
+    """It would run on below the walk, and then pull the slider off its end."""
+    page = shown(a_film())
+    page.get_by_role("button", name="play").click()
+    page.evaluate("say", live(page.evaluate("model.get('frames')[0]")))
+    page.clock.run_for(1000)
+    page.evaluate("say", live(None))
+    assert page.evaluate("[model.get('playing'), model.get('index')]") == [False, 0]
+
+
+def test_a_film_that_runs_stops_when_a_button_of_its_box_is_pressed(shown):
+    page = shown(a_film())
+    page.evaluate(
+        """() => {
+            document.body.classList.add("widget-vbox");
+            document.body.insertAdjacentHTML("beforeend", '<button class="jupyter-button">Grow');
+            document.querySelector(".jupyter-button").onclick =
+                () => (window.played = model.get("playing"));
+        }"""
+    )
+    page.get_by_role("button", name="play").click()
+    page.get_by_role("button", name="Grow").click()
+    assert page.evaluate("played") is False, "the button's own answer comes after"
+
+
 def test_who_wants_no_motion_sees_the_end_of_a_film_that_python_starts(shown):
     page = shown(a_film(), reduced_motion="reduce")
     page.evaluate("model.set('playing', true)")
@@ -147,6 +176,13 @@ def test_who_wants_no_motion_sees_the_end_of_a_film_that_python_starts(shown):
     expect(page.get_by_role("button", name="pause")).to_be_visible()
     page.clock.run_for(60)
     expect(slider).to_have_value("1")
+
+
+def test_a_slider_says_what_python_set_between_its_steps(shown):
+    page = shown(Range(label="noise", value=5.0, max=64.0, step=2.0))
+    expect(page.locator("output")).to_have_text("5")
+    page.get_by_role("slider").press("ArrowRight")
+    expect(page.locator("output")).to_have_text("8")  # the browser had it at 6
 
 
 def test_nobody_answers_a_round_that_was_not_seen(shown):

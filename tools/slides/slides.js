@@ -68,7 +68,8 @@ function show(i) {
   slides.forEach((slide, j) => slide.classList.toggle("current", j === i));
   where.textContent = `${i + 1} / ${slides.length}`;
   history.replaceState(null, "", `#${i + 1}`);
-  slides[i].querySelector("h1, h2").focus({ preventScroll: true });
+  // So that the heading is read out; but who presses a button may want to press it again.
+  if (!document.activeElement.closest("nav")) slides[i].querySelector("h1, h2").focus({ preventScroll: true });
   prepare(i);
   tell();
 }
@@ -78,7 +79,9 @@ function openNotes() {
   if (!beside) return; // the browser allows no window: it has asked the person
   beside.document.head.innerHTML =
     '<meta charset="utf-8"><style>body{font:18px/1.45 system-ui,sans-serif;margin:1em 2em}' +
-    "pre{white-space:pre-wrap;background:#eee;padding:.5em}h1{font-size:1em}</style>";
+    "pre{white-space:pre-wrap;background:#eee;padding:.5em}h1{font-size:1em}" +
+    // MathJax adds each equation a second time, for screen readers; its own style stays behind.
+    "mjx-assistive-mml{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}</style>";
   beside.document.documentElement.lang = "en";
   beside.onkeydown = keys; // the slides move from either window
   tell();
@@ -111,10 +114,11 @@ document.getElementById("back").onclick = () => show(current - 1);
 document.getElementById("on").onclick = () => show(current + 1);
 document.getElementById("notes-button").onclick = openNotes;
 addEventListener("resize", () => current >= 0 && fit(slides[current]));
-addEventListener("hashchange", () => show(Number(location.hash.slice(1)) - 1));
-// A player is laid out when its code has come: then the slide is measured again.
-new MutationObserver(() => current >= 0 && fit(slides[current])).observe(document.querySelector("main"), {
-  childList: true,
-  subtree: true,
-});
-show((Number(location.hash.slice(1)) || 1) - 1);
+const asked = () => (Number(location.hash.slice(1)) || 1) - 1;
+addEventListener("hashchange", () => show(asked()));
+// A player is laid out when its code has come: then the slide is measured again. (Not when its film
+// runs, which changes things inside of it.)
+new MutationObserver((changes) => {
+  if (current >= 0 && changes.some(({ target }) => target.matches(".live"))) fit(slides[current]);
+}).observe(document.querySelector("main"), { childList: true, subtree: true });
+show(asked());
