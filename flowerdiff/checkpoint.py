@@ -35,7 +35,7 @@ PRETRAINED: dict[str, str] = json.loads((WEIGHTS / "hashes.json").read_text(enco
 
 def make_net(kind: str, config: dict) -> nn.Module:
     """A fresh net of a kind in `NETS`, from its config's fields. Raises ValueError."""
-    if kind not in NETS:
+    if kind not in list(NETS):  # a list compares what a TOML file may hold in its place
         raise ValueError(f"no net {kind!r}: choose from {', '.join(NETS)}")
     net_class, config_class = NETS[kind]
     try:
@@ -60,6 +60,11 @@ class FlowerModel:
     def null_label(self) -> int:
         """The label that stands for "any flower"."""
         return len(self.class_names)
+
+    @property
+    def knows_classes(self) -> bool:
+        """Whether the net takes labels at all."""
+        return self.net.config.num_classes > 0
 
     def label(self, name: str | int) -> int:
         """The label of a class name, or of its number. Raises ValueError that suggests names."""

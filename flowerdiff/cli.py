@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from flowerdiff import options
+
 GOES_ON = ("train", "evaluate", "study")  # begun again after a stop, from where they were
 STUDY = Path(__file__).resolve().parents[1] / "configs" / "study.toml"
 
@@ -63,6 +65,8 @@ def sample(args: argparse.Namespace) -> int:
 
     model = load_model(args.model) if args.model else load_pretrained()
     model.net.to(processes().device)  # a GPU, if there is one
+    if args.label != "any" and not model.knows_classes:
+        raise ValueError("this model was told no classes in training: leave --label out")
     label = model.null_label if args.label == "any" else model.label(args.label)
     seeds = list(range(args.seed, args.seed + args.n))
     labels = torch.full((args.n,), label)
@@ -111,6 +115,8 @@ def study(args: argparse.Namespace) -> int:
         print(cost_table(estimate(chosen)))
         return 0
     if args.workers:
+        if wrong := [option for option in args.options if "=" not in option]:
+            raise ValueError(f"--options {wrong[0]}: write NAME=VALUE")
         options = dict(option.split("=", 1) for option in args.options)
         jobs = spread(worker_command(args), out, args.workers, args.launcher, options)
         print(f"{len(jobs)} workers; what they say is in {out / 'jobs'}", flush=True)
@@ -140,6 +146,8 @@ def weights(args: argparse.Namespace) -> int:
             print(f"is in {get(file, args.mirror).parent}")
         return 0
     for name in args.name or PRETRAINED:
+        if name in weights.FILES:
+            raise ValueError(f"to download it: flowerdiff weights get {name}")
         model = load_pretrained(name)
         megabytes = (WEIGHTS / f"{name}.safetensors").stat().st_size / 1e6
         print(f"{name}  {megabytes:.1f} MB, hash right  {model}")
@@ -149,16 +157,6 @@ def weights(args: argparse.Namespace) -> int:
         here = "here" if file.path.is_file() else f"flowerdiff weights get {name}"
         print(f"{name}  {file.size}, {file.use}: {here}")
     return 0
-
-
-def _steps(text: str) -> int | None:
-    return None if text == "all" else int(text)
-
-
-def _count(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,20 +182,22 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", help="the run's folder, if not the one that the file names")
     sub = command(sample)
     sub.add_argument("--label", default="any", help="a class name or number, or 'any'")
-    sub.add_argument("--w", type=float, default=1.0, help="guidance weight; 0 is none (1)")
+    sub.add_argument("--w", type=options.weight, default=1.0, help="guidance weight; 0 is none (1)")
     sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
-    sub.add_argument("--steps", type=_steps, default=25, help="sampling steps, or all (25)")
-    sub.add_argument("--seed", type=int, default=0, help="of the first image; then one up (0)")
-    sub.add_argument("--n", type=_count, default=16, help="number of images (16)")
+    sub.add_argument("--steps", type=options.steps, default=25, help="sampling steps, or all (25)")
+    sub.add_argument("--seed", type=options.seed, default=0, help="of the first; then one up (0)")
+    sub.add_argument("--n", type=options.count, default=16, help="number of images (16)")
     sub.add_argument("--out", default="samples", help="folder to write to (samples)")
     sub.add_argument("--model", help="a model file; without it, the bundled flowers64")
     sub = command(evaluate)
     sub.add_argument("--model", default="flowers64", help="a model file or a bundled model's name")
     sub.add_argument("--source", required=True, help="real flowers of the same classes: a path")
     sub.add_argument("--n", type=int, default=2040, help="number of samples (2040)")
-    sub.add_argument("--w", type=float, default=1.0, help="guidance weight; -1 for no class (1)")
+    sub.add_argument(
+        "--w", type=options.weight, default=1.0, help="guidance weight; -1: no class (1)"
+    )
     sub.add_argument("--sampler", default="ddim", choices=["ddim", "dpm_solver_pp", "ddpm"])
-    sub.add_argument("--steps", type=_steps, default=25, help="sampling steps, or all (25)")
+    sub.add_argument("--steps", type=options.steps, default=25, help="sampling steps, or all (25)")
     features = ["efficientnet-lite0", "inception"]
     sub.add_argument(
         "--features", default=features[0], choices=features, help="inception: as published"
@@ -216,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--dry-run", action="store_true", help="what it would take on this machine")
     sub.add_argument("--report", metavar="FOLDER", help="only write what is done, in tables, to it")
     sub.add_argument("--no-report", action="store_true", help="write no tables and figures")
-    sub.add_argument("--workers", type=int, help="so many at once, started by submitit")
+    sub.add_argument("--workers", type=options.count, help="so many at once, started by submitit")
     sub.add_argument("--launcher", default="local", help="submitit's cluster: local, slurm (local)")
     sub.add_argument(
         "--options", nargs="+", default=[], metavar="NAME=VALUE",

@@ -3,12 +3,15 @@
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
 
 from flowerdiff.augment import AUGMENTATIONS
 from flowerdiff.schedule import PREDICTIONS, Schedule, cosine_schedule, linear_schedule
 from flowerdiff.training import TrainConfig
 
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
+IN_WORDS = {int: "a whole number", float: "a number", str: "a text", dict: "a table, as in [net]"}
 # Must be 1 or more: a 0, meant as "never", would do nothing or divide by zero.
 COUNTS = ("size", "save_every", "sample_every", "steps", "batch_size", "accumulate", "stair")
 
@@ -41,6 +44,8 @@ def read_run(path: str | Path) -> Run:
 
 def train_config(settings: dict) -> TrainConfig:
     """Of what a TOML file says in [train]: lists become tuples, whole floats (1e4) integers."""
+    if not isinstance(settings, dict):
+        raise TypeError(f"train is {settings!r}: it is {IN_WORDS[dict]}")
     whole = {setting.name for setting in fields(TrainConfig) if setting.type is int}
     found = {}
     for name, value in settings.items():
@@ -54,27 +59,50 @@ def train_config(settings: dict) -> TrainConfig:
 
 def checked(run: Run) -> Run:
     """The run, if it can be begun. Raises TypeError that says what is wrong with it."""
+    for config in (run, run.train):
+        check_types(config)
+        for setting in fields(config):
+            value = getattr(config, setting.name)
+            if setting.name in COUNTS and value < 1:
+                raise TypeError(f"{setting.name} is {value!r}: it is at least 1")
+    if not run.train.ema_decay:
+        raise TypeError("ema_decay is a list, such as [0.999]")
     choices = {
         "augment": (run.augment, AUGMENTATIONS),
         "prediction": (run.train.prediction, PREDICTIONS),
         "schedule": (run.schedule.get("kind", "linear"), SCHEDULES),
     }
     for name, (chosen, possible) in choices.items():
-        if chosen not in possible:
+        if chosen not in list(possible):  # a list compares what a TOML file may hold in its place
             raise TypeError(f"no {name} {chosen!r}: choose from {', '.join(possible)}")
-    for config in (run, run.train):
-        for setting in fields(config):
-            value, kind = getattr(config, setting.name), setting.type
-            if kind is int and type(value) is not int:
-                raise TypeError(f"{setting.name} is {value!r}: it is a whole number")
-            if kind is float and type(value) not in (int, float):
-                raise TypeError(f"{setting.name} is {value!r}: it is a number")
-            if setting.name in COUNTS and value < 1:
-                raise TypeError(f"{setting.name} is {value!r}: it is at least 1")
-    if not isinstance(run.train.ema_decay, tuple) or not run.train.ema_decay:
-        raise TypeError("ema_decay is a list, such as [0.999]")
     schedule_of(run)
     return run
+
+
+def check_types(config) -> None:
+    """Raises TypeError if a field of a dataclass holds something else than it is declared to."""
+    for name, kind in get_type_hints(type(config)).items():
+        if not _is_a(value := getattr(config, name), kind):
+            raise TypeError(f"{name} is {value!r}: it is {_in_words(kind)}")
+
+
+def _is_a(value, kind) -> bool:
+    """A whole number is a number, too; True is neither."""
+    if isinstance(kind, UnionType):
+        return any(_is_a(value, one) for one in get_args(kind))
+    if get_origin(kind) is tuple:
+        first, *others = get_args(kind)
+        fits = isinstance(value, tuple) and all(_is_a(one, first) for one in value)
+        return fits and (... in others or len(value) == 1 + len(others))
+    if kind is float:
+        return type(value) in (int, float)
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _in_words(kind) -> str:
+    if isinstance(kind, UnionType):
+        kind = get_args(kind)[0]  # the other is None: left out
+    return "a list of numbers" if get_origin(kind) is tuple else IN_WORDS[kind]
 
 
 def schedule_of(run: Run) -> Schedule:

@@ -31,7 +31,7 @@ def draw(
     labels = torch.as_tensor(labels)
     if len(seeds) != len(labels):
         raise ValueError(f"one seed per label: {len(labels)} labels, {len(seeds)} seeds")
-    if (labels == model.null_label).all():
+    if (labels == model.null_label).all() or not model.knows_classes:
         w = -1.0  # both predictions would be the same one
     device = next(model.net.parameters()).device
     eps_model, shape = guided(model, w, model.null_label), (3, model.image_size, model.image_size)

@@ -56,6 +56,7 @@ from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
 from flowerdiff.processes import machine, processes
+from flowerdiff.sampling import timesteps
 
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
 IF_USED = {"pyiqa": "pyiqa", "torch_fidelity": "torch-fidelity"}  # their modules and packages
@@ -88,6 +89,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     judges = judges_named(asked.quality)
     extractor = inception() if asked.features == "inception" else efficientnet_lite0()
     model, digest = _model(asked.model)
+    timesteps(model.schedule, asked.steps, None)  # raises ValueError for steps that there are not
     for net in (model.net, extractor):
         net.to(processes().device)  # a GPU, if there is one
     train, validation = (
@@ -104,7 +106,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        rows = measure(samples, known, real, by_class=asked.w > -1)
+        rows = measure(samples, known, real, by_class=asked.w > -1 and model.knows_classes)
         rows += judge(judges, samples.images, real.images)
     found = memorisation(samples, known, mirrored, real)
     some = torch.linspace(0, len(train) - 1, min(len(train), len(validation))).long()

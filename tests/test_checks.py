@@ -483,6 +483,35 @@ def test_what_cannot_be_compared_is_wrong(strange):
     assert verdict.mark == "✗" and "expected a float32 tensor" in verdict.text
 
 
+def test_a_check_does_not_mind_where_the_notebook_makes_its_tensors():
+    try:
+        torch.set_default_device("meta")  # as "cuda" on Colab
+        verdict = forward.check_noise_step.verdict(forward.check_noise_step.oracle)
+    finally:
+        torch.set_default_device("cpu")
+    assert verdict.mark == "✓"
+
+
+def test_the_nearest_in_alpha_bar_or_snr_is_not_the_nearest_in_log_snr():
+    def nearest(values, wanted):
+        return 1 + (values[1:, None] - wanted).abs().argmin(0)
+
+    def lambdas(steps):
+        return torch.linspace(-2, 2, steps, dtype=torch.float64)
+
+    def in_alpha_bar(alpha_bar, steps):
+        return nearest(alpha_bar, torch.sigmoid(2 * lambdas(steps)))
+
+    def in_snr(alpha_bar, steps):
+        return nearest(alpha_bar / (1 - alpha_bar), (2 * lambdas(steps)).exp())
+
+    for wrong in (in_alpha_bar, in_snr):
+        passed = [
+            sampling.check_log_snr_times.verdict(wrong, seed).mark == "✓" for seed in range(30)
+        ]
+        assert sum(passed) < 6
+
+
 def test_the_line_is_found_below_a_decorator():
     @torch.no_grad()
     def learner(x, beta, eps):

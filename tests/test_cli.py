@@ -54,6 +54,24 @@ def picture(path):
         (("steps = 5", "steps = 0"), "steps is 0: it is at least 1"),
         (("sample_every = 4", "sample_every = 0"), "sample_every is 0: it is at least 1"),
         (("steps = 5", 'steps = 5\nlr = "1e-4"'), "lr is '1e-4': it is a number"),
+        (("steps = 5", "steps = 5\nlr = true"), "lr is True: it is a number"),
+        (("steps = 5", 'steps = 5\nmin_snr_gamma = "5"'), "min_snr_gamma is '5': it is a number"),
+        (
+            ("steps = 5", "steps = 5\nt_logit_normal = 3"),
+            "t_logit_normal is 3: it is a list",
+        ),
+        (("steps = 5", "steps = 5\nt_logit_normal = [1.0]"), "it is a list of numbers"),
+        (("[0.9, 0.99]", '["0.9"]'), "ema_decay is .'0.9',.: it is a list of numbers"),
+        (("[0.9, 0.99]", "[]"), "ema_decay is a list, such as"),
+        (('source = "garden"', "source = 5"), "source is 5: it is a text"),
+        (("size = 16", "size = 16\nstart_from = 3"), "start_from is 3: it is a text"),
+        (("size = 16", "size = 16\naugment = ['flip']"), "augment is .'flip'.: it is a text"),
+        (("[schedule]", "[[schedule]]"), "schedule is .*: it is a table, as in"),
+        (("[train]", "[[train]]"), "it is a table, as in"),
+        (
+            ('kind = "cosine"', 'kind = ["cosine"]'),
+            "no schedule .'cosine'.: choose from linear",
+        ),
     ],
 )
 def test_slips_in_a_config_are_named_before_anything_is_loaded(tmp_path, change, said):
@@ -110,6 +128,8 @@ def test_train_then_go_on_then_sample(tmp_path, capsys):
     [
         (("size = 16", "size = 17"), "size is 17; CompactUNet takes multiples of 4"),
         (("[net]", "[net]\nnum_classes = 5"), "num_classes is 5, but garden has 18"),
+        (("[net]", "[net]\npatch = 0"), "patch is 0: it is at least 1"),
+        (('"CompactUNet"', "[1]"), "no net [1]: choose from CompactUNet"),
     ],
 )
 def test_a_net_that_does_not_suit_the_flowers_is_refused(tmp_path, change, message, capsys):

@@ -121,7 +121,7 @@ def test_tables_say_what_was_measured():
     assert f"| {best['images']:,} | {best['scores']['KID'][0]:.3g} [" in lines[0]
 
 
-def test_walks_are_recorded_for_another_model_only(tmp_path, monkeypatch):
+def test_walks_are_recorded_for_another_model_or_sampler_only(tmp_path, monkeypatch):
     recorded = []
     monkeypatch.setattr(record_explorer, "load_pretrained", lambda name: name)
     monkeypatch.setattr(record_explorer, "record", lambda *a: recorded.append(a) or 100)
@@ -131,6 +131,11 @@ def test_walks_are_recorded_for_another_model_only(tmp_path, monkeypatch):
     monkeypatch.setitem(record_explorer.PRETRAINED, record_explorer.MODEL, "another hash")
     record_explorer.bring_up_to_date(tmp_path)
     assert len(recorded) == 2
+    sampler = tmp_path / "sampling.py"
+    sampler.write_text("# another one")
+    monkeypatch.setattr(record_explorer.sampling, "__file__", str(sampler))
+    record_explorer.bring_up_to_date(tmp_path)
+    assert len(recorded) == 3
     monkeypatch.setattr(record_explorer, "record", lambda *a: record_explorer.MAX_BYTES + 1)
     with pytest.raises(SystemExit, match="record fewer"):
         record_explorer.bring_up_to_date(tmp_path, force=True)

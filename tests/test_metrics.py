@@ -557,6 +557,39 @@ def test_scores_that_look_at_one_set_alone_are_rows_too(tmp_path, model_file, sm
     assert main(command) == 1
 
 
+def test_a_score_that_no_image_has_is_left_out_of_the_table(
+    tmp_path, model_file, small, monkeypatch
+):
+    none = Quality("NIQE", "by hand", lambda x: torch.full((len(x),), math.nan), smallest=8)
+    monkeypatch.setitem(evaluate.QUALITIES, "niqe", lambda: none)
+    monkeypatch.setattr(weights.WeightFile, "require", lambda self: self.path)
+    command = ["evaluate", "--model", str(model_file), "--source", "garden", "--steps", "1"]
+    assert main([*command, "--n", "40", "--out", str(tmp_path), "--quality", "niqe"]) == 0
+    results = json.loads((tmp_path / "scores.json").read_text())
+    assert "NIQE" not in [row["samples"]["name"] for row in results["scores"]]
+    assert "left out: no image that NIQE has a score for, of 36" in results["notes"]
+
+
+def test_a_model_without_classes_is_not_asked_for_any(tmp_path, small, capsys):
+    net = CompactUNet(CompactConfig(num_classes=0, channels=(16, 16), blocks=(1, 1)))
+    names = data.load_flowers("garden", 16, "validation").class_names
+    path = tmp_path / "model.safetensors"
+    save_model(path, FlowerModel(net, cosine_schedule(50), "v", names, 16, {}))
+    command = ["evaluate", "--model", str(path), "--source", "garden", "--n", "40"]
+    assert main([*command, "--steps", "1", "--out", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "scores.json").read_text())
+    assert {row["samples"]["name"] for row in results["scores"]} == {"KID", "FID"}
+    assert main(["sample", "--model", str(path), "--label", "3", "--out", str(tmp_path)]) == 1
+    assert "told no classes" in capsys.readouterr().err
+
+
+def test_steps_that_there_are_not_are_refused_at_once(model_file, small, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "load_flowers", lambda *_, **__: pytest.fail("looked at flowers"))
+    command = ["evaluate", "--model", str(model_file), "--source", "garden", "--out", "x"]
+    assert main([*command, "--steps", "51"]) == 1
+    assert "1 to 50 steps, not 51" in capsys.readouterr().err
+
+
 def test_a_model_of_other_flowers_is_refused(tmp_path, small, capsys):
     command = ["evaluate", "--source", "garden", "--out", str(tmp_path / "out")]
     assert main(command) == 1

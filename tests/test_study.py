@@ -175,6 +175,11 @@ def test_its_flowers_are_the_largest_classes_evenly(tiny):
         (('base = "two-layer"', 'base = "two-layers"'), "no 'two-layers' here"),
         (("ema_decay = [0.0, 0.999]", "ema_decay = [0.999]"), "0, the net itself, and an average"),
         (('name = "hue"', 'name = "shift"'), "two rows are called 'shift'"),
+        (("more_steps = 25", "more_steps = 2500"), "more_steps is 2500: there are 1 to 800"),
+        (("published_steps = 100", 'published_steps = "every"'), "it is a whole number"),
+        (('features = "efficientnet-lite0"', 'features = "lite0"'), "no features 'lite0'"),
+        (('kind = "TwoLayerUNet", width = 32', 'kind = "TwoLayer", width = 32'), "no net 'TwoLay"),
+        (("epochs = 20", "epochs = 0"), "epochs is 0"),
     ],
 )
 def test_a_wrong_config_is_said_to_be(tmp_path, change, said):
@@ -440,4 +445,5 @@ def test_a_difference_is_told_from_luck_by_the_spread_of_all_rows():
     half = 2.776 * 0.02 * (2 / 3) ** 0.5
     assert lines[0].endswith(f"| -0.100 | {-0.1 - half:.3f} to {-0.1 + half:.3f} | lower |")
     assert lines[1].endswith("| can't be told |") and "-0.020" in lines[1]
+    assert "some 0 of these 2." in differences(RESULTS)  # by luck
     assert differences(RESULTS[:1]) == ""  # one seed of one row: nothing to compare

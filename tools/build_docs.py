@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
+from folders import clear  # this and the next lie beside this file
 from record_explorer import OUT as WALKS
 from record_explorer import bring_up_to_date
 from sphinx.cmd.build import main as sphinx
@@ -205,7 +206,7 @@ def _write(path: Path, text: str) -> None:
 def build(out: Path, walks: Path, source: Path) -> None:
     """Pages in `out`, with the walks of the explorer; any warning of Sphinx's ends it."""
     lay_out(source)
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "searchindex.js")
     doctrees = source.parent / f"{source.name}-doctrees"
     strict = ["--fail-on-warning", "--fresh-env", "--quiet", "--doctree-dir", str(doctrees)]
     if code := sphinx([*strict, str(source), str(out)]):

@@ -22,6 +22,7 @@ import zipfile
 from pathlib import Path
 
 from build_notebooks import REPOSITORY, ROOT, first_cell
+from folders import clear
 
 PACKAGES = ROOT / "tools/colab/packages.txt"
 STARTUP = ROOT / "tools/colab/startup.py"
@@ -35,7 +36,7 @@ def make_environment(folder: Path, python: str) -> Path:
     inside = env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     wanted = f"{python}\n{PACKAGES.read_text(encoding='utf-8')}"
     if not made_with.exists() or made_with.read_text(encoding="utf-8") != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder, "packages.txt")
         subprocess.run([python, "-m", "venv", env], check=True)
         pip = [inside, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "-r", PACKAGES], check=True)

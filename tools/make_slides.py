@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+from folders import clear  # beside this file
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
@@ -324,7 +325,7 @@ def paused(states: dict) -> dict:
 
 def build(notebooks: list[Path], out: Path) -> dict[str, int]:
     """Write the decks, the page that lists them, and what they need; {title: number of slides}."""
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "slides.js")
     out.mkdir(parents=True)
     mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
     for file in (

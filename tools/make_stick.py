@@ -26,6 +26,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from folders import clear  # beside this file
+
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ROOT / "tools" / "stick"
 GB = 1e9
@@ -139,8 +141,8 @@ def course_files(root: Path = ROOT) -> list[Path]:
 
 def lay_out(stick: Path, site: Path, pythons: str, needs: str) -> None:
     """All but the wheels."""
-    for folder in ("course", "site"):
-        shutil.rmtree(stick / folder, ignore_errors=True)
+    clear(stick / "course", "flowerdiff/__init__.py")
+    clear(stick / "site", "searchindex.js")
     for file in course_files():
         copy = stick / "course" / file
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Record the walks of the site's explorer page with the bundled model.
 
     python tools/record_explorer.py              into build/explorer, 2 to 20 minutes
-    python tools/record_explorer.py --force      even if what is there is of this model and script
+    python tools/record_explorer.py --force      even if nothing has changed since
 
 `make docs` runs this. For each walk there is a script `KEY.js` with the pictures of x0_hat at every
 step. No more: a sampler only ever adds up the noise that it began with, the x0_hat that the model
@@ -26,10 +26,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from flowerdiff import guidance, sampling
 from flowerdiff.checkpoint import PRETRAINED, load_pretrained
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
 from flowerdiff.sampling import SAMPLERS, Step, noise
+from flowerdiff.widgets import frames
 from flowerdiff.widgets.frames import EPS_SCALE, TITLES, step_frame
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,12 +183,14 @@ def webp(x: Tensor) -> str:
 
 
 def fingerprint() -> str:
-    """Of all that a recording depends on: the weights and this script."""
-    return hashlib.sha256(PRETRAINED[MODEL].encode() + Path(__file__).read_bytes()).hexdigest()
+    """Of all that a recording depends on: the weights, and what draws and describes the walks."""
+    parts = [Path(__file__), *(Path(module.__file__) for module in (frames, guidance, sampling))]
+    key = PRETRAINED[MODEL].encode() + b"".join(part.read_bytes() for part in parts)
+    return hashlib.sha256(key).hexdigest()
 
 
 def bring_up_to_date(out: Path = OUT, force: bool = False) -> None:
-    """Record, unless what is in `out` is of this model and this script."""
+    """Record, unless what is in `out` was made with all that is here now."""
     made_with = out / "made-with"
     if not force and made_with.exists() and made_with.read_text(encoding="utf-8") == fingerprint():
         return

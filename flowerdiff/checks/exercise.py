@@ -77,7 +77,11 @@ class Exercise:
         if not callable(function):
             got = type(function).__name__
             return Verdict(WRONG, f"give the check the function itself, without (): got a {got}")
-        generator = torch.Generator().manual_seed(secrets.randbits(32) if seed is None else seed)
+        with torch.device("cpu"):  # whatever the learner has set for the notebook
+            return self._graded(function, secrets.randbits(32) if seed is None else seed)
+
+    def _graded(self, function: Callable, seed: int) -> Verdict:
+        generator = torch.Generator().manual_seed(seed)
         inputs = [self.draw(generator, i) for i in range(TRIALS)]
         expected = [self.oracle(*arguments) for arguments in inputs]
         try:
@@ -191,7 +195,8 @@ def _difference(got, expected) -> str:
         return "your function returns None: is the `return` missing?"
     try:
         return _compared(got, expected)
-    except (OverflowError, RuntimeError, NotImplementedError) as error:  # sparse, or on a GPU
+    # sparse, or on a GPU
+    except (OverflowError, RuntimeError, NotImplementedError, TypeError) as error:
         return f"expected {_kind(expected)}, got {_kind(got)}: {error}".splitlines()[0]
 
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from flowerdiff.metrics.distribution import Z95
 from flowerdiff.metrics.features import check_pixels, require_extra
-from flowerdiff.metrics.score import Score
+from flowerdiff.metrics.score import NoScore, Score
 from flowerdiff.metrics.weights import (
     BRISQUE,
     CNN_IQA,
@@ -138,10 +138,13 @@ class RunningQuality:
         return each
 
     def compute(self) -> Score:
-        """The mean so far; its interval is of the normal distribution, from two images on."""
+        """The mean so far; its interval is of the normal distribution, from two images on.
+
+        Raises NoScore, which is a ValueError, if no image so far has one.
+        """
         name, n = self.quality.name, self._n
         if not n:
-            raise ValueError(f"no image that {name} has a score for, of {self._without}")
+            raise NoScore(f"no image that {name} has a score for, of {self._without}")
         note = ""
         if self._without:
             note = f"{self._without:,} of {n + self._without:,} images are flat and have no score"

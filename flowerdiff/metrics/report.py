@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from flowerdiff.metrics.copies import CLOSEST, Memorisation, Nearest, picture
 from flowerdiff.metrics.distribution import fid, kid
 from flowerdiff.metrics.features import Measured
 from flowerdiff.metrics.flowers import diversity, pairs_in_common, recognition, train_recogniser
-from flowerdiff.metrics.score import Score
+from flowerdiff.metrics.score import NoScore, Score
 from flowerdiff.pixels import grid
 
 PAIRS = 16  # closest pairs in the picture and in the notes
@@ -59,9 +60,19 @@ def measure(
 
 
 def judge(judges: list[Callable[[Tensor], Score]], samples: Tensor, real: Tensor) -> list[Row]:
-    """Scores that look at one set of uint8 images (N, 3, S, S) alone; of as many of either set."""
+    """Scores that look at one set of uint8 images (N, 3, S, S) alone; of as many of either set.
+
+    One that none of the images has, as where a model draws nothing but black, is left out, with a
+    warning.
+    """
     few, some = _as_many(len(samples), len(real))
-    return [Row(score(samples[:few]), score(real[some])) for score in judges]
+    rows = []
+    for score in judges:
+        try:
+            rows.append(Row(score(samples[:few]), score(real[some])))
+        except NoScore as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+    return rows
 
 
 def _as_many(n: int, n_real: int) -> tuple[int, Tensor]:

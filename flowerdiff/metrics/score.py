@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class NoScore(ValueError):
+    """None of the images has a score: NIQE and BRISQUE have none for a single colour."""
+
+
 @dataclass(frozen=True, repr=False)
 class Score:
     """One measured number. `a < b` and `a - b` raise TypeError unless both measure the same thing.

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import torch
 
-from flowerdiff.config import Run, checked, train_config
+from flowerdiff.checkpoint import NETS
+from flowerdiff.config import Run, check_types, checked, schedule_of, train_config
 from flowerdiff.data import DataError, Flowers, load_flowers
 from flowerdiff.training import TrainConfig
 
+FEATURES = ("inception", "efficientnet-lite0")
 PAPER_IMAGES = 2346  # an epoch of the paper's, at any scale
 
 
@@ -24,7 +26,7 @@ class Measures:
     published_steps: int | None  # of ancestral sampling for the paper's scores; None is all T
     more_images: int  # for the scores that need more images than the paper had ...
     more_steps: int  # ... drawn in so many steps of DDIM
-    features: str  # "inception" or "efficientnet-lite0"
+    features: str  # one of FEATURES
     published_images: int = 106  # for CNN-IQA, NIQE and BRISQUE; half of them for FID and IS
 
 
@@ -113,7 +115,7 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
         _check_words(fields, chosen)
         chosen["source"] = source or chosen["source"]
         measure = {k: None if v == "all" else v for k, v in chosen["measure"].items()}
-        return Study(
+        study = Study(
             scale=scale,
             source=chosen["source"],
             split=chosen.get("split"),
@@ -128,6 +130,8 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
                 for seed in row.get("seeds", (0,))
             ),
         )
+        _check_measures(study)
+        return study
     except KeyError as error:
         raise ValueError(f"{path}: {error} is missing") from None
     except (tomllib.TOMLDecodeError, TypeError) as error:
@@ -160,9 +164,24 @@ def _check_words(fields: dict, scale: dict) -> None:
         raise TypeError(f"two rows are called {twice.pop()!r}")
 
 
+def _check_measures(study: Study) -> None:
+    """Raises TypeError for what would come out only when the first net has been trained."""
+    measures = study.measures
+    check_types(measures)
+    if measures.features not in FEATURES:
+        raise TypeError(f"no features {measures.features!r}: choose from {', '.join(FEATURES)}")
+    for run in study.runs:
+        T = schedule_of(run.run).T
+        for name in ("published_steps", "more_steps"):
+            if not 1 <= (getattr(measures, name) or T) <= T:
+                raise TypeError(f"{name} is {getattr(measures, name)}: there are 1 to {T}")
+
+
 def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out: Path) -> StudyRun:
     name, conditional = f"{row['name']}-{model}-{seed}", model == "conditional"
     net = dict(scale["nets"][row["net"]])
+    if (kind := net.get("kind", "CompactUNet")) not in list(NETS):
+        raise TypeError(f"no net {kind!r}: choose from {', '.join(NETS)}")
     if not conditional:
         net["num_classes"] = 0  # else it gets the classes of its flowers
     augment = row.get("augment", "flip")
@@ -189,6 +208,8 @@ def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out:
 
 def _train(settings: dict, epochs: int, seed: int) -> TrainConfig:
     """The paper's course of the learning rate: down to 0, epoch by epoch."""
+    if not epochs > 0:
+        raise TypeError(f"epochs is {epochs}: it is more than 0")
     steps = round(epochs * PAPER_IMAGES / settings["batch_size"])
     course = {"steps": steps, "decay": steps, "stair": round(steps / epochs), "seed": seed}
     return train_config(settings | course)

@@ -24,6 +24,7 @@ from flowerdiff.evaluate import kept_features
 from flowerdiff.guidance import guided
 from flowerdiff.metrics import Extractor, Measured, Quality, Recogniser
 from flowerdiff.metrics.quality import QUALITIES
+from flowerdiff.metrics.score import NoScore
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import grid, to_uint8
 from flowerdiff.processes import cpu_seconds, processes
@@ -190,7 +191,7 @@ def _qualities(images: Tensor, by: Instruments) -> dict:
     for quality in by.qualities.values():
         try:
             scores[quality.name] = asdict(_quietly(quality, images))
-        except ValueError:
+        except NoScore:
             scores[quality.name] = None
     return scores
 

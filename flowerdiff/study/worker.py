@@ -44,6 +44,12 @@ def work(study: Study, out: Path) -> bool:
     if not any(_to_do(out, run) for run in study.runs):
         return True
     flowers, held_out = study.flowers()
+    few = study.measures.more_images < 2 * len(flowers.class_names)
+    if few and any(run.conditional for run in study.runs):
+        raise ValueError(
+            f"more_images is {study.measures.more_images}: diversity needs two of each of "
+            f"{len(flowers.class_names)} classes"
+        )
     by = None
     for run in study.runs:
         lock = FileLock(out / run.name / "lock")

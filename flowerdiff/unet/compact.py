@@ -30,6 +30,8 @@ class CompactConfig:
                 f"one number of blocks for each of channels: got {len(self.blocks)} blocks "
                 f"for {len(self.channels)} channels"
             )
+        if self.patch < 1:
+            raise ValueError(f"patch is {self.patch}: it is at least 1")
         if odd := [c for c in self.channels if c % 16]:  # GroupNorm's groups
             raise ValueError(f"channels are multiples of 16: {odd[0]} is not")
         if self.heads and self.channels[-1] % self.heads:

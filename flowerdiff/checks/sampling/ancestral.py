@@ -11,48 +11,32 @@ from flowerdiff.checks.sampling.steps import (
 # 3 · one step of ancestral sampling
 
 
-def ancestral_step(x_t, eps_hat, z, alpha_bar, t, s):
-    return _step(x_t, eps_hat, z, alpha_bar, t, s)
+def _seen(x_t, eps_hat, ab_t):
+    return (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
 
 
-def _step(x_t, eps_hat, z, alpha_bar, t, s, std=lambda beta, s: beta**0.5 if s else 0, x0=None):
-    ab_t, ab_s = alpha_bar[t], alpha_bar[s]
-    beta = 1 - ab_t / ab_s
-    x0 = (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5 if x0 is None else x0
-    for_x0 = ab_s**0.5 * beta / (1 - ab_t)
-    for_x_t = (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t)
-    return for_x0 * x0 + for_x_t * x_t + std(beta, s) * z
+def _std(ab_t, ab_s, s):
+    return (1 - ab_t / ab_s) ** 0.5 if s else 0
 
 
-def _noise_at_the_end(x_t, eps_hat, z, alpha_bar, t, s):
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: beta**0.5)
+def _step(x0=_seen, for_x0=None, for_x_t=None, std=_std):
+    """The right step, or one with another x0_hat, share of it, share of x_t, or noise."""
+
+    def step(x_t, eps_hat, z, alpha_bar, t, s):
+        ab_t, ab_s = alpha_bar[t], alpha_bar[s]
+        a, b = ab_t / ab_s, 1 - ab_t / ab_s
+        of_x0 = for_x0(ab_t, ab_s) if for_x0 else ab_s**0.5 * b / (1 - ab_t)
+        of_x_t = for_x_t(ab_t, ab_s) if for_x_t else a**0.5 * (1 - ab_s) / (1 - ab_t)
+        return of_x0 * x0(x_t, eps_hat, ab_t) + of_x_t * x_t + std(ab_t, ab_s, s) * z
+
+    return step
 
 
-def _variance_for_std(x_t, eps_hat, z, alpha_bar, t, s):
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: beta if s else 0)
-
-
-def _posterior_std(x_t, eps_hat, z, alpha_bar, t, s):
-    tilde = posterior_variance(alpha_bar[t], alpha_bar[s])
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: tilde**0.5)
-
-
-def _no_noise(x_t, eps_hat, z, alpha_bar, t, s):
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, lambda beta, s: 0)
-
-
-def _eps_for_x0(x_t, eps_hat, z, alpha_bar, t, s):
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, x0=eps_hat)
+ancestral_step = _step()
 
 
 def _neighbours(x_t, eps_hat, z, alpha_bar, t, s):
-    beta = 1 - alpha_bar[t] / alpha_bar[t - 1]
-    return _step(x_t, eps_hat, z, alpha_bar, t, t - 1, lambda _, __: beta**0.5 if s else 0)
-
-
-def _x0_without_root(x_t, eps_hat, z, alpha_bar, t, s):
-    ab_t = alpha_bar[t]
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, x0=(x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t)
+    return ancestral_step(x_t, eps_hat, z if s else 0 * z, alpha_bar, t, t - 1)
 
 
 def _by_the_two_hints(x_t, eps_hat, z, alpha_bar, t, s):
@@ -67,33 +51,15 @@ def _by_the_two_hints(x_t, eps_hat, z, alpha_bar, t, s):
 def _all_the_noise(x_t, eps_hat, z, alpha_bar, t, s):
     """1 - alpha_bar_t for beta, wherever it stands."""
     ab_t, ab_s = alpha_bar[t], alpha_bar[s]
-    x0 = (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
-    mean = ab_s**0.5 * x0 + (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t) * x_t
+    mean = (
+        ab_s**0.5 * _seen(x_t, eps_hat, ab_t) + (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t) * x_t
+    )
     return mean + ((1 - ab_t) ** 0.5 * z if s else 0)
 
 
 def _forwards(x_t, eps_hat, z, alpha_bar, t, s):
     ab_t, ab_s = alpha_bar[t], alpha_bar[s]
-    x0 = (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
-    return ab_s**0.5 * x0 + (1 - ab_s) ** 0.5 * z
-
-
-def _changed(x0=None, for_x0=None, for_x_t=None, last=0):
-    """A step with another x0_hat, another share of it or of x_t, or noise only for s > last."""
-
-    def step(x_t, eps_hat, z, alpha_bar, t, s):
-        ab_t, ab_s = alpha_bar[t], alpha_bar[s]
-        a, b = ab_t / ab_s, 1 - ab_t / ab_s
-        seen = (x0 or _seen)(x_t, eps_hat, ab_t)
-        of_x0 = for_x0(ab_t, ab_s) if for_x0 else ab_s**0.5 * b / (1 - ab_t)
-        of_x_t = for_x_t(ab_t, ab_s) if for_x_t else a**0.5 * (1 - ab_s) / (1 - ab_t)
-        return of_x0 * seen + of_x_t * x_t + (b**0.5 * z if s > last else 0)
-
-    return step
-
-
-def _seen(x_t, eps_hat, ab_t):
-    return (x_t - (1 - ab_t) ** 0.5 * eps_hat) / ab_t**0.5
+    return ab_s**0.5 * _seen(x_t, eps_hat, ab_t) + (1 - ab_s) ** 0.5 * z
 
 
 def _draw_step(generator, i):
@@ -114,19 +80,25 @@ check_ancestral_step = Exercise(
         Mistake(
             "right, except on arriving at s = 0: there no noise is added, for nobody would take "
             "it away again.",
-            _noise_at_the_end,
+            _step(std=lambda ab_t, ab_s, s: (1 - ab_t / ab_s) ** 0.5),
         ),
         Mistake(
             "b is the variance of the noise; z is multiplied with its root.",
-            _variance_for_std,
+            _step(std=lambda ab_t, ab_s, s: 1 - ab_t / ab_s if s else 0),
         ),
         Mistake(
             "the noise's variance is that of the posterior. A good choice, but here it is b, as in "
             "the paper.",
-            _posterior_std,
+            _step(std=lambda ab_t, ab_s, s: posterior_variance(ab_t, ab_s) ** 0.5),
         ),
-        Mistake("the mean is right; add the noise, sqrt(b) times z.", _no_noise),
-        Mistake("you took eps_hat for x0_hat: work out x0_hat first.", _eps_for_x0),
+        Mistake(
+            "the mean is right; add the noise, sqrt(b) times z.",
+            _step(std=lambda ab_t, ab_s, s: 0),
+        ),
+        Mistake(
+            "you took eps_hat for x0_hat: work out x0_hat first.",
+            _step(x0=lambda x_t, eps_hat, ab_t: eps_hat),
+        ),
         Mistake(
             "right, except on arriving at s = 0: there the first hint is certain, its variance 0, "
             "and 1 / 0 makes nan. The paper's form of the mean has no such place.",
@@ -138,7 +110,7 @@ check_ancestral_step = Exercise(
         ),
         Mistake(
             "x0_hat: x_t holds sqrt(alpha_bar[t]) times x0, so divide by the root.",
-            _x0_without_root,
+            _step(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, eps_hat, ab_t) / ab_t**0.5),
         ),
         Mistake(
             "b is 1 - a, the noise between s and t; you took 1 - alpha_bar[t], the noise of all "
@@ -151,37 +123,37 @@ check_ancestral_step = Exercise(
         ),
         Mistake(
             "right, except on arriving at s = 1: only on arriving at 0 no noise is added.",
-            _changed(last=1),
+            _step(std=lambda ab_t, ab_s, s: _std(ab_t, ab_s, s) if s > 1 else 0),
         ),
         Mistake(
             "the sign in x0_hat: the noise is taken *away* from x_t.",
-            _changed(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, -eps_hat, ab_t)),
+            _step(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, -eps_hat, ab_t)),
         ),
         Mistake(
             "x0_hat is clipped. That suits pictures (section 4); here it is not asked for.",
-            _changed(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, eps_hat, ab_t).clamp(-1, 1)),
+            _step(x0=lambda x_t, eps_hat, ab_t: _seen(x_t, eps_hat, ab_t).clamp(-1, 1)),
         ),
         Mistake(
             "x0_hat and x_t have swapped their factors.",
-            _changed(
+            _step(
                 for_x0=lambda ab_t, ab_s: (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t),
                 for_x_t=lambda ab_t, ab_s: ab_s**0.5 * (1 - ab_t / ab_s) / (1 - ab_t),
             ),
         ),
         Mistake(
             "both factors in the mean are divided by 1 - alpha_bar[t].",
-            _changed(
+            _step(
                 for_x0=lambda ab_t, ab_s: ab_s**0.5 * (1 - ab_t / ab_s),
                 for_x_t=lambda ab_t, ab_s: (ab_t / ab_s) ** 0.5 * (1 - ab_s),
             ),
         ),
         Mistake(
             "x_t's factor has the root of a, not a.",
-            _changed(for_x_t=lambda ab_t, ab_s: (ab_t / ab_s) * (1 - ab_s) / (1 - ab_t)),
+            _step(for_x_t=lambda ab_t, ab_s: (ab_t / ab_s) * (1 - ab_s) / (1 - ab_t)),
         ),
         Mistake(
             "x0_hat's factor has the root of alpha_bar[s].",
-            _changed(for_x0=lambda ab_t, ab_s: ab_s * (1 - ab_t / ab_s) / (1 - ab_t)),
+            _step(for_x0=lambda ab_t, ab_s: ab_s * (1 - ab_t / ab_s) / (1 - ab_t)),
         ),
     ],
 )

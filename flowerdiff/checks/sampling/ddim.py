@@ -209,11 +209,12 @@ def _no_distance(alpha_bar, steps):
 
 
 def _draw_times(generator, i):
-    T = 300 + 50 * i
-    top = 0.04 + 0.03 * torch.rand((), generator=generator).item()
-    beta = torch.linspace(1e-4, top, T, dtype=torch.float64)
+    # So few times that the nearest in alpha_bar, or in SNR, is often another one than in lambda.
+    T = 40 + 4 * i
+    top = 0.42 + 0.08 * torch.rand((), generator=generator).item()
+    beta = torch.linspace(1e-3, top, T, dtype=torch.float64)
     alpha_bar = torch.cat([torch.ones(1, dtype=torch.float64), (1 - beta).cumprod(0)])
-    return alpha_bar, 4 + i
+    return alpha_bar, 6 + i
 
 
 check_log_snr_times = Exercise(
