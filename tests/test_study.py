@@ -381,7 +381,8 @@ def test_the_cost_of_a_run_is_its_images_times_its_trial():
     assert cost.training == pytest.approx(images * 0.01 / 3600)
     steps = grid.measures.published_steps
     one, more = 53 * steps, 530 * 25  # of Table 3, and of the larger set
-    answers = 106 * steps + 2 * more + 11 * (one + more)  # w = 0 takes one answer, the others two
+    answers = 106 * steps + 2 * more + 10 * (one + more)  # w > 0 takes two answers, and w = 0 one
+    answers += one  # ... and its larger set is that of the row
     assert cost.drawing == pytest.approx(answers * 0.001 / 3600)
     assert cost.memory == pytest.approx(0.5 + 1.6)
     assert cost.disk == pytest.approx(5 * 4e-3)
@@ -445,5 +446,5 @@ def test_a_difference_is_told_from_luck_by_the_spread_of_all_rows():
     half = 2.776 * 0.02 * (2 / 3) ** 0.5
     assert lines[0].endswith(f"| -0.100 | {-0.1 - half:.3f} to {-0.1 + half:.3f} | lower |")
     assert lines[1].endswith("| can't be told |") and "-0.020" in lines[1]
-    assert "some 0 of these 2." in differences(RESULTS)  # by luck
+    assert "some 0 of these 4." in differences(RESULTS)  # by luck
     assert differences(RESULTS[:1]) == ""  # one seed of one row: nothing to compare

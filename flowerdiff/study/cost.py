@@ -95,7 +95,8 @@ def _cost(run: StudyRun, trial: Trial, measures: Measures, classes: int) -> Cost
     steps, more = measures.published_steps or T, measures.more_images * measures.more_steps
     answers = measures.published_images * steps + 2 * more
     for w in run.guidance:
-        answers += (1 if w == 0 else 2) * (classes * steps + more)
+        # Of w = 0 the larger set is there already.
+        answers += classes * steps if w == 0 else 2 * (classes * steps + more)
     copies = 3 + len(train.ema_decay)  # weights, the two moments of Adam, and the averages
     return Cost(
         run.name,
