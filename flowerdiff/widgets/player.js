@@ -89,7 +89,8 @@ function render({ model, el }) {
 
   let images = []; // [row][panel] <img>
   let layout; // what they are laid out for
-  let held = null; // what had the focus last, of all that belongs to this player
+  let held = null; // what had the focus last, of all that belongs to this player ...
+  let lost = null; // ... if it was disabled then
   let live = null; // a frame on its way: { frame, rows, index, total }, while the walk is growing
 
   const layOut = (rows, titles) => {
@@ -144,9 +145,11 @@ function render({ model, el }) {
   // Python disables while it works. Who uses the keyboard would have to begin at the page's top.
   const box = () => root.closest(".widget-vbox") ?? root;
   const refocus = () => {
-    // Where it has gone to: the page's body, or in JupyterLab what the cell lies in.
-    if (!held?.isConnected || !document.activeElement.contains(root)) return;
-    (held.disabled ? slider : held).focus({ preventScroll: true });
+    // The focus has gone to the page's body, or in JupyterLab to what the cell lies in.
+    if (lost?.isConnected && document.activeElement.contains(root)) {
+      (lost.disabled ? slider : lost).focus({ preventScroll: true });
+    }
+    lost = null;
   };
   const press = () => {
     byHand = true;
@@ -220,6 +223,7 @@ function render({ model, el }) {
       if (live) silence = setTimeout(missing, PATIENCE);
       if (live && model.get("playing")) play(model, false);
       draw();
+      if (held?.disabled) lost = held;
       if (!live) setTimeout(refocus, 200); // the film comes first, then the buttons are enabled
     }
   });
