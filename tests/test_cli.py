@@ -232,7 +232,7 @@ def test_an_image_is_the_same_in_whichever_batch_it_is_drawn(tmp_path):
 def test_no_image_is_too_few(capsys):
     with pytest.raises(SystemExit):
         main(["sample", "--n", "0"])
-    assert "argument --n: at least 1" in capsys.readouterr().err
+    assert "argument --n: a whole number, at least 1, not '0'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_errors_are_one_line(arguments, message, capsys):
         ("steps = 'many", "run.toml"),
         ("[train]\nrate = 1", "rate"),
         ('[train]\nprediction = "epsilon"', "no prediction 'epsilon': choose from eps, v, x0"),
-        ("[train]\nema_decay = 0.999", "ema_decay is a list"),
+        ("[train]\nema_decay = 0.999", "ema_decay is 0.999: it is a list"),
         ('[schedule]\nkind = "Cosine"', "no schedule 'Cosine': choose from linear, cosine"),
         ("[schedule]\nbeta = 1", "beta"),
     ],

@@ -172,8 +172,8 @@ def test_what_cannot_be_drawn_is_said(explorer):
     [
         ({"second": "daisy"}, "two different"),
         ({"sampler": "euler"}, "ddim, ddpm, dpm_solver_pp"),
-        ({"steps": 0}, "1 to 50 steps"),
-        ({"steps": 51}, "1 to 50 steps"),
+        ({"steps": 0}, "steps from 1 to 50"),
+        ({"steps": 51}, "steps from 1 to 50"),
     ],
 )
 def test_a_wrong_argument_is_refused_at_once(wrong, hint):

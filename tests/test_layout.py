@@ -21,6 +21,7 @@ ANYBODY = {"pixels", "labels"}  # may be imported by every module
 TOP = {"widgets", "plots", "checks"}  # are for lessons; no other module imports them
 MAY_IMPORT = {
     "__init__": set(),
+    "options": set(),
     "pixels": set(),
     "labels": set(),
     "store": set(),
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     },
     "metrics": {"schedule"},
     "colour": {"metrics"},
-    "evaluate": {"checkpoint", "data", "draw", "metrics", "processes", "store"},
+    "evaluate": {"checkpoint", "data", "draw", "metrics", "processes", "sampling", "store"},
     "study": {
         "augment", "checkpoint", "config", "data", "draw", "evaluate", "guidance", "metrics",
         "processes", "run", "sampling", "training",
@@ -65,8 +66,8 @@ MAY_IMPORT = {
     "doctor": {"checkpoint", "data", "oxford"},
     "classroom": {"checkpoint", "doctor", "draw"},
     "cli": {
-        "checkpoint", "classroom", "doctor", "draw", "evaluate", "metrics", "processes", "run",
-        "study",
+        "checkpoint", "classroom", "doctor", "draw", "evaluate", "metrics", "options", "processes",
+        "run", "study",
     },
     "__main__": {"cli"},
 }  # fmt: skip

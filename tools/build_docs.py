@@ -121,14 +121,6 @@ def guidance_table(measured: dict) -> str:
     return table(head, rows, measured, ("model", "n", "sampler", "steps", "features", "command"))
 
 
-def steps_table(measured: dict) -> str:
-    """The walks of few steps first."""
-    rows = [[s["steps"] or "all", s["walk"], *scored(s)] for s in measured["settings"]]
-    rows.append(["", "photographs", *scored(measured["real"])])
-    head = ["steps", "walk", "recognition", "diversity", "KID", "saturation"]
-    return table(head, rows, measured, ("model", "n", "w", "features", "command"))
-
-
 def interval(value: float, low: float, high: float) -> str:
     return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
@@ -160,7 +152,6 @@ def search_table(measured: dict) -> str:
 
 RESULTS = {
     "_guidance.md": (guidance_table, "guidance.json"),
-    "_steps.md": (steps_table, "steps.json"),
     "_nets.md": (nets_table, "nets/compare.json"),
     "_search.md": (search_table, "search.json"),
 }

@@ -77,28 +77,25 @@ class Exercise:
         if not callable(function):
             got = type(function).__name__
             return Verdict(WRONG, f"give the check the function itself, without (): got a {got}")
-        with torch.device("cpu"):  # whatever the learner has set for the notebook
-            return self._graded(function, secrets.randbits(32) if seed is None else seed)
-
-    def _graded(self, function: Callable, seed: int) -> Verdict:
-        generator = torch.Generator().manual_seed(seed)
-        inputs = [self.draw(generator, i) for i in range(TRIALS)]
-        expected = [self.oracle(*arguments) for arguments in inputs]
-        try:
-            got = [_run(function, arguments) for arguments in inputs]
-        except KeyboardInterrupt as error:  # the notebook's stop button
-            return Verdict(WRONG, STOPPED + _line(error, function))
-        if all(value is ... for value in got):
-            return Verdict(OPEN, "not attempted yet")
-        problems = [_difference(*pair) for pair in zip(got, expected, strict=True)]
-        if not any(problems):
-            return Verdict(SOLVED, "right")
-        for mistake in self.mistakes:
-            if _same(got, [_run(mistake.wrong, arguments) for arguments in inputs]):
-                return Verdict(WRONG, mistake.hint, mistake.hint)
-        last = max(i for i, problem in enumerate(problems) if problem)
-        given = _described(inputs[last], self.oracle)
-        return Verdict(WRONG, f"{problems[last]}\n  with {given}" if given else problems[last])
+        with torch.device("cpu"):  # whatever is set for the notebook
+            rng = torch.Generator().manual_seed(secrets.randbits(32) if seed is None else seed)
+            inputs = [self.draw(rng, i) for i in range(TRIALS)]
+            expected = [self.oracle(*arguments) for arguments in inputs]
+            try:
+                got = [_run(function, arguments) for arguments in inputs]
+            except KeyboardInterrupt as error:  # the notebook's stop button
+                return Verdict(WRONG, STOPPED + _line(error, function))
+            if all(value is ... for value in got):
+                return Verdict(OPEN, "not attempted yet")
+            problems = [_difference(*pair) for pair in zip(got, expected, strict=True)]
+            if not any(problems):
+                return Verdict(SOLVED, "right")
+            for mistake in self.mistakes:
+                if _same(got, [_run(mistake.wrong, arguments) for arguments in inputs]):
+                    return Verdict(WRONG, mistake.hint, mistake.hint)
+            last = max(i for i, problem in enumerate(problems) if problem)
+            given = _described(inputs[last], self.oracle)
+            return Verdict(WRONG, f"{problems[last]}\n  with {given}" if given else problems[last])
 
 
 _verdicts: dict[Exercise, Verdict] = {}  # of the last try at each exercise, in the lessons' order
@@ -195,8 +192,7 @@ def _difference(got, expected) -> str:
         return "your function returns None: is the `return` missing?"
     try:
         return _compared(got, expected)
-    # sparse, or on a GPU
-    except (OverflowError, RuntimeError, NotImplementedError, TypeError) as error:
+    except (OverflowError, RuntimeError, NotImplementedError, TypeError) as error:  # on a GPU ...
         return f"expected {_kind(expected)}, got {_kind(got)}: {error}".splitlines()[0]
 
 

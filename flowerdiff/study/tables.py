@@ -165,12 +165,9 @@ def differences(results: Results) -> str:
                 compared = f"{title}, {model}, with {groups[some[0]['base']][0]}"
                 between = f"{_number(gap - half)} to {_number(gap + half)}"
                 rows.append([compared, f"{name}, {WHICH[part]}", _number(gap), between, told])
-    by_luck = (
-        "\nWhere nothing differs, one line in 20 says that something does all the same: "
-        f"some {len(rows) / 20:.0f} of these {len(rows)}.\n"
-    )
-    table = _table(["compared", "score", "difference", "95 % interval", ""], rows)
-    return table + by_luck if rows else ""
+    table, n = _table(["compared", "score", "difference", "95 % interval", ""], rows), len(rows)
+    by_luck = f"Where nothing differs, one line in 20 says otherwise: some {n / 20:.0f} of {n}."
+    return f"{table}\n{by_luck}\n" if rows else ""
 
 
 def _pooled(groups: list[list[float]]) -> tuple[float, int] | None:

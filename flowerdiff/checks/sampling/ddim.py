@@ -73,8 +73,7 @@ def _stays_at_t(x_t, eps_hat, z, alpha_bar, t, s, eta):
 
 def _variance_for_std(x_t, eps_hat, z, alpha_bar, t, s, eta):
     fresh = _variance(alpha_bar, t, s, eta)
-    old = 1 - alpha_bar[s] - fresh
-    return _step(x_t, eps_hat, z, alpha_bar, t, s, fresh**2, old)
+    return _step(x_t, eps_hat, z, alpha_bar, t, s, fresh**2, 1 - alpha_bar[s] - fresh)
 
 
 def _v_for_its_root(x_t, eps_hat, z, alpha_bar, t, s, eta):
