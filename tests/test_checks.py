@@ -3,6 +3,7 @@
 import _thread
 import importlib.util
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -671,8 +672,9 @@ def test_a_widget_is_stored_as_it_was_at_the_end(builder, tmp_path):
         "film\n\n"
         "# %%\nfilm.label = 'Another name'\nprint('ok')\n"
     )
-    notebook = builder.from_source(source)
+    notebook, before = builder.from_source(source), dict(os.environ)
     builder.execute(notebook)
+    assert dict(os.environ) == before, "a test that comes after would find our paths"
     film, _, name = notebook.cells  # between them is the cell that fetches the course
     assert film.outputs[0].metadata["image/png"].alt.startswith("Another name")
     assert [output.text for output in name.outputs] == ["ok\n"]

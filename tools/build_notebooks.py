@@ -110,11 +110,11 @@ def execute(notebook: nbformat.NotebookNode) -> None:
     notebook.cells.append(nbformat.v4.new_code_cell(SHOW_AGAIN))
     # This checkout, not another flowerdiff that may be installed; and nothing from a network.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    os.environ.update(PYTHONPATH=path, HF_HUB_OFFLINE="1")
+    environment = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
     where = {"metadata": {"path": str(NOTEBOOKS)}}
     client = NotebookClient(notebook, timeout=CELL_SECONDS, resources=where, record_timing=False)
     client.coalesce_streams = True  # what is printed comes in pieces, cut anew each time
-    client.execute()
+    client.execute(env=environment)  # the kernel's alone: tests go on in this process
     last = {_model(output): output for output in notebook.cells.pop().outputs}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
