@@ -35,7 +35,7 @@ PRETRAINED: dict[str, str] = json.loads((WEIGHTS / "hashes.json").read_text(enco
 
 def make_net(kind: str, config: dict) -> nn.Module:
     """A fresh net of a kind in `NETS`, from its config's fields. Raises ValueError."""
-    if kind not in list(NETS):  # a list compares what a TOML file may hold in its place
+    if kind not in NETS:
         raise ValueError(f"no net {kind!r}: choose from {', '.join(NETS)}")
     net_class, config_class = NETS[kind]
     try:

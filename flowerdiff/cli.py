@@ -89,8 +89,8 @@ def evaluate(args: argparse.Namespace) -> int:
     from flowerdiff.evaluate import Evaluation, evaluate
 
     names = ("model", "source", "n", "w", "sampler", "steps", "features", "quality")
-    options = {key: getattr(args, key) for key in names}
-    print(evaluate(Evaluation(**options), Path(args.out)).read_text(encoding="utf-8"))
+    asked = Evaluation(**{key: getattr(args, key) for key in names})
+    print(evaluate(asked, Path(args.out)).read_text(encoding="utf-8"))
     return 0
 
 
@@ -117,8 +117,8 @@ def study(args: argparse.Namespace) -> int:
     if args.workers:
         if wrong := [option for option in args.options if "=" not in option]:
             raise ValueError(f"--options {wrong[0]}: write NAME=VALUE")
-        options = dict(option.split("=", 1) for option in args.options)
-        jobs = spread(worker_command(args), out, args.workers, args.launcher, options)
+        settings = dict(option.split("=", 1) for option in args.options)
+        jobs = spread(worker_command(args), out, args.workers, args.launcher, settings)
         print(f"{len(jobs)} workers; what they say is in {out / 'jobs'}", flush=True)
         if args.launcher == "local":
             for job in jobs:

@@ -7,6 +7,7 @@ from types import UnionType
 from typing import get_args, get_origin, get_type_hints
 
 from flowerdiff.augment import AUGMENTATIONS
+from flowerdiff.checkpoint import NETS
 from flowerdiff.schedule import PREDICTIONS, Schedule, cosine_schedule, linear_schedule
 from flowerdiff.training import TrainConfig
 
@@ -71,6 +72,7 @@ def checked(run: Run) -> Run:
         "augment": (run.augment, AUGMENTATIONS),
         "prediction": (run.train.prediction, PREDICTIONS),
         "schedule": (run.schedule.get("kind", "linear"), SCHEDULES),
+        "net": (run.net.get("kind", "CompactUNet"), NETS),
     }
     for name, (chosen, possible) in choices.items():
         if chosen not in list(possible):  # a list compares what a TOML file may hold in its place

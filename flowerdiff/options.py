@@ -9,7 +9,7 @@ from functools import partial
 
 
 def whole(least: int, text: str) -> int:
-    """What argparse says of any other error names the function, which helps nobody."""
+    """The number that the text says, if it is `least` or more."""
     if not text.removeprefix("-").isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"a whole number, at least {least}, not {text!r}")
     return int(text)

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "data": {"garden", "oxford", "pictures"},
     "checkpoint": {"schedule", "store", "unet"},
     "draw": {"checkpoint", "guidance", "sampling"},
-    "config": {"augment", "schedule", "training"},
+    "config": {"augment", "checkpoint", "schedule", "training"},
     "run": {
         "augment", "checkpoint", "config", "data", "draw", "processes", "schedule", "training",
         "unet",

@@ -13,10 +13,7 @@ def clear(folder: Path, mark: str) -> None:
     """
     folder = folder.resolve()
     made_here = folder.is_relative_to(ROOT / "build") or (folder / mark).is_file()
-    if ROOT.is_relative_to(folder) or not (made_here or not folder.exists() or empty(folder)):
+    full = folder.exists() and any(folder.iterdir())
+    if ROOT.is_relative_to(folder) or (full and not made_here):
         raise SystemExit(f"{folder} holds other things than this tool's: name another folder")
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())

@@ -126,9 +126,8 @@ class DamageBench(Bench):
                 self.seen.append(self._look(damage))
             if len(self.seen) > LONGEST:
                 del self.seen[len(FIRST)]
-        elif self._judges and self.seen[places[0]].alone.keys() != self._judges.keys():
-            with light():
-                self.seen[places[0]] = self._look(damage)
+        else:
+            self._ask_judges(places[0])
         place = places[0] if places else len(self.seen) - 1
         self.player.show(self._film(), index=place)
         self._follow()
@@ -169,10 +168,14 @@ class DamageBench(Bench):
         look = "white-space: pre-line; line-height: 1.4"
         self.missing.value = f'<div role="status" style="{look}">{lines}</div>'
         self.missing.layout.display = None if missing else "none"
-        if self._judges and self.seen[0].alone.keys() != self._judges.keys():
-            with light():
-                self.seen[0] = self._look(Damage())
+        self._ask_judges(0)
         self.measure(self.chosen())
+
+    def _ask_judges(self, place: int) -> None:
+        """What was measured there without the judges of now is measured with them."""
+        if self._judges and self.seen[place].alone.keys() != self._judges.keys():
+            with light():
+                self.seen[place] = self._look(self.seen[place].damage)
 
     def _moved(self) -> None:
         if not self._following:

@@ -183,11 +183,11 @@ class TrainingMonitor(Bench):
         if self._frames:
             self._frames[-1] = self._frame()  # it may be done now: no time left
             self.player.show({"": self._frames}, index=-1)
-        elif self.run.done and self.run.error is None:
-            why = "No step was taken: the training had none left, or was stopped."
-            self._say(f'<div role="status">{why}</div>')
         if self.run.error is not None:
             self.act(self._raise)
+        elif self.run.done and not self._frames:
+            why = "No step was taken: the training had none left, or was stopped."
+            self._say(f'<div role="status">{why}</div>')
         self.settle()
 
     def _raise(self) -> None:

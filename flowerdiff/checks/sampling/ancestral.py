@@ -51,9 +51,8 @@ def _by_the_two_hints(x_t, eps_hat, z, alpha_bar, t, s):
 def _all_the_noise(x_t, eps_hat, z, alpha_bar, t, s):
     """1 - alpha_bar_t for beta, wherever it stands."""
     ab_t, ab_s = alpha_bar[t], alpha_bar[s]
-    mean = (
-        ab_s**0.5 * _seen(x_t, eps_hat, ab_t) + (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t) * x_t
-    )
+    of_x_t = (ab_t / ab_s) ** 0.5 * (1 - ab_s) / (1 - ab_t)
+    mean = ab_s**0.5 * _seen(x_t, eps_hat, ab_t) + of_x_t * x_t
     return mean + ((1 - ab_t) ** 0.5 * z if s else 0)
 
 
