@@ -49,7 +49,8 @@ def tables(results: Results, real: dict | None, missing: dict[str, str]) -> str:
         "## More images\n",
         *(more(results, conditional, real) for conditional in MODELS),
         "## What can be told from luck\n",
-        differences(results),
+        compared := differences(results),
+        _by_luck(compared),
         _small_print(results, failed, missing),
     ]
     return "\n".join(part for part in parts if part)
@@ -165,9 +166,14 @@ def differences(results: Results) -> str:
                 compared = f"{title}, {model}, with {groups[some[0]['base']][0]}"
                 between = f"{_number(gap - half)} to {_number(gap + half)}"
                 rows.append([compared, f"{name}, {WHICH[part]}", _number(gap), between, told])
-    table, n = _table(["compared", "score", "difference", "95 % interval", ""], rows), len(rows)
-    by_luck = f"Where nothing differs, one line in 20 says otherwise: some {n / 20:.0f} of {n}."
-    return f"{table}\n{by_luck}\n" if rows else ""
+    return _table(["compared", "score", "difference", "95 % interval", ""], rows)
+
+
+def _by_luck(table: str) -> str:
+    """Below the table of differences: how many of them 95 % intervals find where there is none."""
+    n = len(table.splitlines()) - 2  # less its head
+    sentence = f"Where nothing differs, one line in 20 says otherwise: some {n / 20:.0f} of {n}.\n"
+    return sentence if table else ""
 
 
 def _pooled(groups: list[list[float]]) -> tuple[float, int] | None:
