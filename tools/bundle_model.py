@@ -127,15 +127,18 @@ def plot_curve(runs: dict[Path, int | None], path: Path, before: int) -> None:
         rows = logged(folder, steps)
         losses += [row["loss"] for row in rows]
         axes.plot(
-            [before + r["images"] for r in rows], [r["loss"] for r in rows], label=folder.name
+            [(before + r["images"]) / 1e6 for r in rows],
+            [row["loss"] for row in rows],
+            label=folder.name,
         )
         before += rows[-1]["images"]
-    axes.set(xlabel="images seen", ylabel="squared error in v (training)", yscale="log")
-    ticks = [0.1, 0.11, 0.12, 0.15, 0.2, 0.3, 0.5]
+    axes.set(
+        xlabel="images seen, in millions", ylabel="squared error in v (training)", yscale="log"
+    )
+    ticks = [0.09, 0.1, 0.11, 0.12, 0.15, 0.2, 0.3, 0.5]
     axes.set_yticks(ticks, ticks)
     axes.set_yticks([], minor=True)
     axes.set_ylim(0.95 * min(losses), 1.05 * max(losses))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend()
     figure.savefig(path, dpi=120)
 
