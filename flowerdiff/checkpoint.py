@@ -1,5 +1,6 @@
 """A trained model as one file: weights in fp16, config, schedule, class names and model card."""
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -118,6 +119,14 @@ def load_model(path: str | os.PathLike, sha256: str | None = None) -> FlowerMode
         reason = str(error).splitlines()[0]
         message = f"{path} does not hold a model that this flowerdiff knows: {reason}"
         raise CheckpointError(message) from None
+
+
+def weights_hash(model: FlowerModel) -> str:
+    """SHA-256 of the net's weights by name: a model with another card still has the same."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.net.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_pretrained(name: str = "flowers64") -> FlowerModel:

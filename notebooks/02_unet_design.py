@@ -712,7 +712,7 @@ torch.testing.assert_close(weights @ v, F.scaled_dot_product_attention(q, k, v))
 # > picture, at what is like itself?
 
 # %%
-PLACES = {0: [(6, 3), (4, 4), (0, 7)], 1: [(5, 2), (4, 3), (1, 0)], 2: [(4, 5), (2, 4), (7, 7)]}
+PLACES = {0: [(6, 3), (4, 3), (0, 7)], 1: [(6, 3), (4, 3), (1, 0)], 2: [(4, 5), (3, 3), (7, 7)]}
 
 
 def looks(flower, row, column):
@@ -738,8 +738,8 @@ picture(
     labels=titles,
     columns=5,
     caption="Three flowers; what the net sees of them; in orange, where a piece in a white frame "
-    "looks. Petals of daisy and sunflower look at petals all around; those of the water lily at "
-    "those on the other side; centres at the centre, background at background.",
+    "looks. The sunflower's petal looks at petals all around; those of daisy and water lily at "
+    "petals on the other side, too; centres at the centre, background at background.",
 )
 
 # %% [markdown]
@@ -766,16 +766,15 @@ for who, share in {
     print(f"{who}: difference in colour {colour.mean():.2f}, {far.mean():.1f} pieces away")
 
 # %% [markdown]
-# So it holds: a little more than half the difference in colour that there is to any other piece,
-# and less than to its own neighbours, although it looks more than three pieces far on average. What
-# we *measured* is where the weights are large, and that the colours there are alike. That the net
-# does so *in order to* compare petals with petals is our reading of it. And it is *one* of its
-# attentions. Take `attentions[0]`, the first, in the place of `attentions[-1]`, and run the three
-# cells again: there what a piece looks at is hardly more like it than any other piece, and some
-# places are favourites of many.
+# So it holds: about half the difference in colour that there is to any other piece, and less than
+# to its own neighbours, although it looks more than three pieces far on average. What we *measured*
+# is where the weights are large, and that the colours there are alike. That the net does so *in
+# order to* compare petals with petals is our reading of it. And it is *one* of its attentions. Take
+# `attentions[1]`, the second, in the place of `attentions[-1]`, and run the three cells again:
+# there what a piece looks at is no more like it than any other piece is.
 #
 # > **Predict.** We switch all attentions of the model off. How much does the loss grow on these
-# > three flowers: hardly, by half, tenfold?
+# > three flowers: hardly, by a third, tenfold?
 
 # %%
 from contextlib import contextmanager
@@ -806,7 +805,7 @@ for t in (50, 200, 400, 600):
     print(f" (+{without / model_loss(t) - 1:.0%})")
 
 # %% [markdown]
-# By a half, in the middle of the way; much less near the end, at $t = 50$, where there is only
+# By a third, in the middle of the way; much less near the end, at $t = 50$, where there is only
 # fine grain left to tell. So attention does a good deal, and convolutions do most. (This net has
 # learned to rely on it. One that never had any might have learned to do without: section 7.)
 #
@@ -814,7 +813,7 @@ for t in (50, 200, 400, 600):
 #
 # - *Measured here*: it sees the whole picture; it has 30 times the parameters; it does 4.7 times
 #   the work for each picture. In *another* net, attention connects what is alike, and without it
-#   the loss is up to a half higher.
+#   the loss is up to a third higher.
 # - *Measured by the paper*: the same number of epochs took four times as long (2:12 h against 0:33
 #   h), and of its three scores of quality one got a little better and two a little worse.
 # - *Argued*: "attention layers and additional convolutions can improve the model inference". The

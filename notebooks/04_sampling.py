@@ -410,7 +410,7 @@ for w in (0.0, 2.0, 4.0):
     print(f"w = {w:g}: {share:.1%} out of range; clipping changes a pixel by {change:.1f} of 255")
 
 # %% [markdown]
-# Hardly any at $w = 0$, and a fifth at $w = 4$, which exaggerates. The pictures change little: this
+# Hardly any at $w = 0$, and a sixth at $w = 4$, which exaggerates. The pictures change little: this
 # model can do without. It was trained to predict a mixture of noise and picture,
 # $\sqrt{\bar\alpha_t}\,\varepsilon - \sqrt{1-\bar\alpha_t}\, x_0$ (which lesson 03 and the papers
 # call $v$, too; it is not our variance), from which $\hat x_0$ is worked out without a division.
@@ -455,7 +455,7 @@ for sampler, seeds in ((ddim, {}), (ddpm, {"seeds": [7]})):
 picture(
     images,
     "Sunflowers from a model with an error of one percent. Clipped, both samplers draw a good "
-    "sunflower. Not clipped, DDIM ends in coloured noise, DDPM in blue and white patches.",
+    "sunflower. Not clipped, DDIM ends in coloured noise, DDPM in black and white patches.",
     labels=titles,
     columns=4,
 )
@@ -577,10 +577,10 @@ picture(
 )
 
 # %% [markdown]
-# A little noise changes little, much noise makes another flower. With few steps, dice are bad luck:
-# there are too few later steps to repair what the noise has done. With many, all values of $\eta$
-# come nearer to each other (Song et al. 2020, table 1): small steps make small errors, with dice or
-# without.
+# A little noise changes little, much noise makes another flower. As a rule, with few steps, dice
+# are bad luck: there are too few later steps to repair what the noise has done. With many, all
+# values of $\eta$ come nearer to each other (Song et al. 2020, table 1): small steps make small
+# errors, with dice or without.
 #
 # ## 6 · Fewer steps
 #
@@ -850,22 +850,21 @@ race
 # Move the slider. With 5 steps, DDIM and DPM-Solver++ draw the right flower through frosted glass.
 # Their first step alone goes from pure noise to $\lambda = -1.1$, and takes all large forms and
 # colours from one look. By eye they need 50 steps, and with times even in $\lambda$ ten are enough:
-# closer to the exact picture than 50 steps of DDIM! (Beyond 25 it hardly gets better: the step from
-# $T$ to $\lambda = -4$ and the one from $\lambda = 4$ to 0 remain as long as they are.)
+# closer to the exact picture than 50 steps of DDIM! (And it goes on: with 50
+# steps even in $\lambda$ the distance is about a quarter of that with 25.)
 #
 # Is it the solver, or the times? With 10 steps evenly in $t$ the better solver changes almost
-# nothing (0.234, 0.219). The times alone take more than a third off DDIM's error (0.144), and with
-# *them* the better solver makes it less than a third of that (0.044). In the plane these times made
+# nothing (0.226, 0.214). The times alone take more than a third off DDIM's error (0.136), and with
+# *them* the better solver makes it about a third of that (0.048). In the plane these times made
 # DDIM worse: there, all that is to be decided is which petal, in the middle of the walk. A flower
 # has something to decide at every $t$, from the large forms to the finest grain. So do not choose
 # times by the plane alone.
 #
-# And DDPM? Its distance *grows*. That is no error: its dice make another flower of the same noise,
-# and the sharper that becomes, the farther it is from the exact one. With 5 and 10 steps it is
-# plainly the worst, though: in a real picture, noise of the variance $b$ from so few large steps is
-# never cleaned up.
-# A number that compares with one picture can judge only those who aim at this picture. (Lesson 06
-# has numbers for the others.)
+# And DDPM? From 10 steps on its distance *grows*. That is no error: its dice make another flower of
+# the same noise, and the sharper that becomes, the farther it is from the exact one. With 5 and 10
+# steps it is plainly the worst, though: in a real picture, noise of the variance $b$ from so few
+# large steps is never cleaned up. A number that compares with one picture can judge only those who
+# aim at this picture. (Lesson 06 has numbers for the others.)
 #
 # **Your turn** (this needs Python): choose another flower and another seed, and press *Race*. Then
 # look at *the walk with 10 steps*: it shows $\hat x_0$ on the way, of all of them at once.
@@ -875,8 +874,8 @@ race
 #
 # A step knows $x_t$ and $t$, and that is all that the rest of the walk needs. (But for
 # DPM-Solver++, which remembers one $\hat x_0$: begun again, it makes a step of DDIM first.) So we
-# may stop anywhere and change what we like. First the **label**, as in lesson 00: the walk of our
-# sunflower is stopped at five times, and goes on as an oxeye daisy.
+# may stop anywhere and change what we like. First the **label**, as in lesson 00: the walk of a
+# sunflower (seed 12) is stopped at five times, and goes on as an oxeye daisy.
 #
 # > **Predict.** Up to which $t$ is it not too late to become a daisy? And what will the model do
 # > with a label that comes too late?
@@ -891,21 +890,22 @@ def go_on(x_t, t, kind="sunflower", steps=15, w=2.0):
     return last.x_t
 
 
-walk = list(ddim(listening, schedule, noise([7], T), sunflower, steps=25, clip_x0=1.0))
+walk = list(ddim(listening, schedule, noise([12], T), sunflower, steps=25, clip_x0=1.0))
 stops = [walk[i] for i in (1, 2, 4, 6, 9)]
 picture(
     [to_uint8(go_on(step.x_t, step.t, "oxeye daisy", steps=20)[0]) for step in stops],
     "A walk that began as a sunflower and goes on as an oxeye daisy. From t = 768 a white daisy, "
-    "from 736 a pale one with a blurred heart. From 672, 608 and 512 a dull sunflower with a small "
-    "dark heart; at 672 and 608 some tips of its lower petals are pale.",
+    "from 736 one with a dull green heart. From 672, 608 and 512 a flower with a large dark heart, "
+    "and with petals that are cream, pale yellow, yellow.",
     labels=[f"daisy from t = {step.t}" for step in stops],
     columns=5,
 )
 
 # %% [markdown]
-# In the first one or two steps it may still become anything. From 672 on it is too late for another
-# flower. The dark heart of the sunflower is in $x_t$ by then, and what the model sees in $x_t$
-# counts more than what it is told. The label has only the petals to work on.
+# In the first step or two it may still become another flower (after the second, with a spoilt
+# heart). From 672 on it is too late. The dark heart of the sunflower is in $x_t$ by then, and what
+# the model sees in $x_t$ counts more than what it is told. The label has only the petals to work
+# on.
 #
 # Now the **noise**: take a finished flower, noise it to some $t$ again, with other noise than it
 # came from, and walk down again.
@@ -913,7 +913,7 @@ picture(
 # > **Predict.** How large must $t$ be for another flower? And what will stay the same longest?
 
 # %%
-flower = go_on(noise([7], T), T, steps=25)  # (1, 3, 64, 64)
+flower = go_on(noise([12], T), T, steps=25)  # (1, 3, 64, 64)
 images, titles = [to_uint8(flower[0])], ["the flower"]
 for t in (400, 500, 600, 700):
     x_t = schedule.add_noise(flower, t, noise([1], t))
@@ -956,7 +956,7 @@ for i in (24, 15, 9, 3):
 picture(
     images,
     "Four ends of the walk. Painted at t = 32 it is a red disc with a sharp edge, at 320 a red "
-    "fluffy ball, at 512 a tuft of red petals; painted at 704, nothing red is left.",
+    "fluffy ball, at 512 a tuft of orange-red petals; painted at 704, nothing red is left.",
     labels=titles,
     columns=4,
 )
@@ -1013,23 +1013,23 @@ def fill_in(x0, known, kind, seed):
 
 left = (x < 0).float()
 kinds = ["sunflower", "sunflower", "oxeye daisy", "rose"]
-seeds = [1, 2, 1, 3]
+seeds = [2, 3, 2, 1]
 halves = [fill_in(flower, left, kind, seed) for kind, seed in zip(kinds, seeds, strict=True)]
 picture(
     [to_uint8(flower[0])] + [to_uint8(half[0]) for half in halves],
-    "A sunflower whose left half is kept. Right halves grown as a sunflower, one that fits and one "
-    "with a visible seam; as a daisy and as a rose: a collage of two flowers.",
+    "A sunflower whose left half is kept. Right halves grown twice as a sunflower: heart and petals "
+    "fit, the ground does not, for it is darker or blue; as a daisy and as a rose: a collage of two "
+    "flowers.",
     labels=["known"] + [f"{kind}, {seed}" for kind, seed in zip(kinds, seeds, strict=True)],
     columns=5,
 )
 
 # %% [markdown]
 # As a sunflower the heart and the petals go on across the seam: in every step the model sees the
-# known half, and draws what goes with it; with seed 1 quite well (only its sky is blue), with seed
-# 2 you can see the line.
-# With another label it makes a collage. The model cannot go back and change its first idea of the
-# right half when it sees that it does not fit. (A method called RePaint lets it: it walks a few
-# steps down, noises up again, and repeats.)
+# known half, and draws what goes with it. You find the line by the ground, darker with seed 2 and
+# blue with seed 3. With another label it makes a collage. The model cannot go back and change its
+# first idea of the right half when it sees that it does not fit. (A method called RePaint lets it:
+# it walks a few steps down, noises up again, and repeats.)
 
 # %% [markdown]
 # ## 9 · Between two noises

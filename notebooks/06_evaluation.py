@@ -640,15 +640,15 @@ by_hand = (p * (p / p.mean(0)).log()).sum(1).mean().exp().item()
 torch.testing.assert_close(by_hand, inception_score(logits).value)
 print(inception_score(logits))
 print("photographs:", *(f"n = {n:,}: {value:.1f};" for n, value, _, _ in recorded["is"]))
-print("their names:", *(f"{name} {share:.0%}," for name, share in recorded["guesses"][:7]), "...")
+print("their names:", *(f"{name} {share:.0%}," for name, share in recorded["guesses"]), "...")
 
 # %% [markdown]
 # 6 for 102 species of real photographs. A third of them are called "daisy"; but even so it would be
 # 14 or more, were the net *sure* of its names: with shares $s$, IS would be $\exp(-\sum s \log s)$.
-# (Seven of the shares make 10.9 already; ten are in `docs/results/evaluation`.) It is not: hardly
-# one of its thousand fits. A model that drew all 102 perfectly would get no more. And the first
-# section's JPEGs got 6.4 with 18 species: either the answers became more different or the net
-# became surer, and IS takes both for quality.
+# (No name left out has a larger share than the last one above.) It is not: hardly one of its
+# thousand fits. A model that drew all 102 perfectly would get no more. And the first section's
+# JPEGs got 6.4 with 18 species: either the answers became more different or the net became surer,
+# and IS takes both for quality.
 #
 # IS depends on n, too, the other way round from FID: a few pictures cannot show many classes, so it
 # is too low. It never compares with real pictures. On flowers, leave it.

@@ -68,8 +68,9 @@ def test_a_verdict_has_wilsons_interval_and_the_chance_of_luck():
     )
     ways = sum(math.comb(10, k) for k in (7, 8, 9, 10))
     assert luck(7, 10) == (
-        f"7 of 10 right: 70% (95 % interval: {middle - half:.0%} to {middle + half:.0%}). Who "
-        f"guesses gets as many or more with the chance {ways / 2**10:.1%}. That may have been luck."
+        f"7 of 10 right: 70% (95 % interval: {middle - half:.0%} to {middle + half:.0%}). "
+        f"Somebody who guesses gets as many or more with a chance of {ways / 2**10:.1%}. "
+        "That may have been luck."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowerdiff.checkpoint import PRETRAINED
+from flowerdiff.checkpoint import load_pretrained, weights_hash
 from flowerdiff.guidance import (
     drop_labels,
     guidance_scale,
@@ -99,11 +99,11 @@ def test_what_cannot_be_guided_or_told_is_said():
 
 
 def test_the_recorded_measurements_are_of_the_bundled_model():
-    """If this fails, the model is another one: run tools/measure_guidance.py (15 minutes of one
-    core) and see whether what lesson 05 says of the numbers is still so.
+    """If this fails, the model is another one: run tools/measure_guidance.py (15 minutes to an
+    hour) and see whether what lesson 05 says of the numbers is still so.
     """
     recorded = json.loads(RESULTS.read_text())
-    assert recorded["model_sha256"] == PRETRAINED[recorded["model"]]
+    assert recorded["weights_sha256"] == weights_hash(load_pretrained(recorded["model"]))
     assert {-1, 0, 1, 4, 8} <= {setting["w"] for setting in recorded["settings"]}
 
 

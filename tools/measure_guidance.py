@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from flowerdiff.checkpoint import PRETRAINED, load_pretrained
+from flowerdiff.checkpoint import FlowerModel, load_pretrained, weights_hash
 from flowerdiff.colour import clipped, saturation
 from flowerdiff.data import load_flowers
 from flowerdiff.evaluate import BATCH, real_features
@@ -104,9 +104,11 @@ class Instruments:
         return rows | {name: round(value.mean().item(), 4) for name, value in colours.items()}
 
 
-def so_far(path: Path, asked: argparse.Namespace, by: Instruments, how: dict) -> dict:
+def so_far(
+    path: Path, asked: argparse.Namespace, model: FlowerModel, by: Instruments, how: dict
+) -> dict:
     """The results in `path`, if they are of this model, measured in this way; else none yet."""
-    of = {"model": asked.model, "model_sha256": PRETRAINED[asked.model], **how}
+    of = {"model": asked.model, "weights_sha256": weights_hash(model), **how}
     of["features"] = by.extractor.name
     of["command"] = f"python tools/{Path(sys.argv[0]).name} {Path(asked.source).name} --scratch DIR"
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -134,7 +136,7 @@ def main() -> None:
     model = load_pretrained(asked.model)
     by = Instruments.ready(asked, model.image_size)
     how = {"n": asked.n, "sampler": SAMPLER, "steps": STEPS}
-    results = so_far(RESULTS, asked, by, how)
+    results = so_far(RESULTS, asked, model, by, how)
     done = [setting["name"] for setting in results["settings"]]
     everything = {f"w = {w}": (w, 0, model.schedule.T) for w in WEIGHTS}
     everything |= {f"w = {PART_W}, {part}": (PART_W, *times) for part, times in PARTS.items()}

@@ -59,7 +59,7 @@ def main() -> None:
 
     model = load_pretrained(asked.model)
     by = Instruments.ready(asked, model.image_size)
-    results = so_far(RESULTS, asked, by, {"w": 1})
+    results = so_far(RESULTS, asked, model, by, {"w": 1})
     done = [(setting["walk"], setting["steps"]) for setting in results["settings"]]
     wanted = [(steps, *walk) for steps in SAMPLES for walk in walks(model.schedule, steps).items()]
     for steps, name, (sampler, times) in wanted:

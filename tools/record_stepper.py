@@ -30,7 +30,7 @@ QUICK, LONG = 220, 1800  # milliseconds of a frame
 NOTEBOOK = f"""
 from flowerdiff.checkpoint import load_pretrained
 from flowerdiff.widgets import denoising_stepper
-denoising_stepper(load_pretrained("flowers64"), "{FIRST}", seed=7, steps={STEPS})
+denoising_stepper(load_pretrained("flowers64"), "{FIRST}", seed=10, steps={STEPS})
 """
 
 

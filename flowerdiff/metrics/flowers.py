@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from flowerdiff.metrics.distribution import Z95
 from flowerdiff.metrics.features import Features, require_extra
-from flowerdiff.metrics.score import Score
+from flowerdiff.metrics.score import Score, t95
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +70,9 @@ def pairs_in_common(labels: Tensor, others: Tensor) -> bool:
 def diversity(images: Features, labels: Tensor, real: Features, real_labels: Tensor) -> Score:
     """Mean distance between two images of one class, in units of that of real images: 1 is as real.
 
-    Averaged over the classes with two images or more on both sides; the interval is over classes.
-    It sees if a class always gets the same picture, not whether the pictures are any good.
+    Averaged over the classes with two images or more on both sides; the interval (Student's t) is
+    over classes. It sees if a class always gets the same picture, not whether the pictures are any
+    good.
     """
     images.check_same_kind(real)
     ours, theirs = _spreads(images, labels), _spreads(real, real_labels)
@@ -83,7 +82,7 @@ def diversity(images: Features, labels: Tensor, real: Features, real_labels: Ten
         raise ValueError("diversity needs two images or more of a class, generated and real")
     mean, interval = statistics.fmean(ratios), None
     if len(ratios) > 1:
-        half = Z95 * statistics.stdev(ratios) / math.sqrt(len(ratios))
+        half = t95(len(ratios) - 1) * statistics.stdev(ratios) / len(ratios) ** 0.5
         interval = (mean - half, mean + half)
     return Score("diversity", mean, interval, len(images), len(real), images.extractor)
 

@@ -5,10 +5,10 @@ A cell is the mean over the seeds, and behind it the lowest and the highest seed
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
+from flowerdiff.metrics.score import t95
 from flowerdiff.study import paper
 
 MODELS = {False: "unconditional", True: "conditional"}
@@ -160,7 +160,7 @@ def differences(results: Results) -> str:
                 if spread is None or not ours or not theirs:
                     continue
                 sd, df = spread
-                half = _t95(df) * sd * math.sqrt(1 / len(ours) + 1 / len(theirs))
+                half = t95(df) * sd * (1 / len(ours) + 1 / len(theirs)) ** 0.5
                 gap = fmean(theirs) - fmean(ours)
                 told = "can't be told" if abs(gap) < half else "lower" if gap < 0 else "higher"
                 compared = f"{title}, {model}, with {groups[some[0]['base']][0]}"
@@ -180,13 +180,7 @@ def _pooled(groups: list[list[float]]) -> tuple[float, int] | None:
     """Standard deviation within groups, and its degrees of freedom; None if there are none."""
     squares = sum((x - fmean(group)) ** 2 for group in groups for x in group if len(group) > 1)
     df = sum(len(group) - 1 for group in groups if len(group) > 1)
-    return (math.sqrt(squares / df), df) if df else None
-
-
-def _t95(df: int) -> float:
-    from scipy.stats import t  # slow to import
-
-    return t.ppf(0.975, df)
+    return ((squares / df) ** 0.5, df) if df else None
 
 
 def _small_print(results: Results, failed: list[str], missing: dict[str, str]) -> str:

@@ -91,5 +91,5 @@ def luck(right: int, rounds: int) -> str:
     proof = "You can tell them apart." if chance < CONVINCED else "That may have been luck."
     return (
         f"{right} of {rounds} right: {right / rounds:.0%} (95 % interval: {low:.0%} to {high:.0%})."
-        f" Who guesses gets as many or more with the chance {chance:.1%}. {proof}"
+        f" Somebody who guesses gets as many or more with a chance of {chance:.1%}. {proof}"
     )
