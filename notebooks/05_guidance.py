@@ -225,8 +225,8 @@ curves(
     },
     caption="Root mean square of the difference between the two predictions over t, for eight "
     "flowers and their mean. A walk goes from right to left: in eps_hat the mean grows, from "
-    "nothing at t = 800 to nearly 0.04 half-way, and a little more until the end; in x0_hat it "
-    "shrinks, from more than 0.1 to almost nothing.",
+    "nothing at t = 800 to more than 0.03 half-way, and then hardly further; in x0_hat it shrinks, "
+    "from more than 0.1 to almost nothing.",
 )
 
 # %% [markdown]
@@ -490,17 +490,17 @@ def colours(name, measure):
 
 curves(
     {"saturation": colours("saturation", saturation), "clipped": colours("clipped", clipped)},
-    caption="Saturation and share of clipped values over w. For all 102 kinds both rise with w and "
-    "cross the line of the photographs between w = 2 and w = 4. The explorer's sunflowers and "
-    "roses are ahead of them: they cross it at w = 0 and soon after w = 2.",
+    caption="Saturation and share of clipped values over w. For all 102 kinds both rise with w; they "
+    "cross the line of the photographs at w = 1 and at w = 3. The explorer's sunflowers and roses "
+    "are ahead of them: they cross it before w = 0 and soon after w = 2.",
     xlabel="w",
 )
 
 # %% [markdown]
-# Between $w = 2$ and 4, if all kinds are taken together. This model is small, and what it draws at
-# $w = 0$ is paler than the world is; guidance makes up for that, and then overdoes it. Sunflowers
-# and roses are colourful kinds, so they get there sooner. (A comparison with photographs of *other*
-# flowers can mislead: mind what a line is of.)
+# At $w = 1$, if all kinds are taken together (and as often clipped at 3). This model is small, and
+# what it draws at $w = 0$ is paler than the world is; guidance makes up for that, and then overdoes
+# it. Sunflowers and roses are colourful kinds, so they get there sooner. (A comparison with
+# photographs of *other* flowers can mislead: mind what a line is of.)
 #
 # Where do the colours come from? $\hat x_0(y)$ is a sensible picture, with values between −1 and 1.
 # But $\hat x_0(y)$ plus $w$ times a difference need not be: nothing in the formula knows where the
@@ -525,16 +525,16 @@ for w in (0.0, 2.0, 8.0):
 curves(
     {"share of x0_hat beyond [-1, 1]": beyond},
     caption="Share of the values of x0_hat beyond -1 or 1, before they are clipped, over t. With "
-    "w = 0 there are hardly any; with w = 2 at most about a tenth, at t = 800; with w = 8 nearly "
-    "half at t = 800, and about a tenth at the end.",
+    "w = 0 there are hardly any; with w = 2 at most about a seventh, at t = 800; with w = 8 "
+    "more than half at t = 800, and less than a tenth at the end.",
     size=(4.5, 2.8),
 )
 
 # %% [markdown]
-# Early, where the difference is largest (section 2). With $w = 8$, at the first step, nearly half
-# of the values are beyond the scale, and our samplers push them back to its end (`clip_x0=1.0`).
-# Most of them come back later; up to a tenth stay there, and are the pure yellow and the pure black
-# of the explorer.
+# Early, where the difference is largest (section 2). With $w = 8$, at the first step, more than
+# half of the values are beyond the scale, and our samplers push them back to its end
+# (`clip_x0=1.0`). Most of them come back later; up to a tenth stay there, and are the pure yellow
+# and the pure black of the explorer.
 #
 # > **Predict.** And without clipping in the walk: how many of the finished pictures' values are
 # > then at or beyond the ends, with $w = 8$: fewer, as many, or more?
@@ -547,7 +547,7 @@ for clip in (1.0, None):
     print(f"clip_x0 = {clip}: {clipped(to_uint8(last.x_t)).mean():.0%} at the ends")
 
 # %% [markdown]
-# About three times as many. What is beyond the scale goes into the next $x_t$, and the net has
+# About five times as many. What is beyond the scale goes into the next $x_t$, and the net has
 # never seen such an $x_t$ in training. (Cutting at ±1 is *static thresholding*. Imagen's *dynamic*
 # kind and *guidance rescale*, Lin et al. 2023, bring the guided prediction back to a sensible size
 # instead.)
@@ -578,14 +578,14 @@ print(f"{recorded['n']} pictures for each w; {recorded['features']}")
 curves(
     panels,
     caption="Recognition and diversity over w. Recognition rises steeply, from almost 0 at w = -1 "
-    "over 0.4 at w = 0 to about 0.9 at w = 2, and from w = 4 on no further; it crosses the line of "
-    "the photographs, 0.83, soon after w = 1. Diversity falls, from about 1 at w = -1 over 0.9 at "
-    "w = 0 to 0.78 at w = 4, and after that no further.",
+    "over 0.6 at w = 0 to 0.95 at w = 2, and then no further; it crosses the line of the "
+    "photographs, 0.83, before w = 1. Diversity falls, from about 1 at w = -1 over 0.86 at w = 0 to "
+    "0.75 at w = 2, and after that hardly any further.",
     xlabel="w",
 )
 
 # %% [markdown]
-# From about 40 in a hundred at $w = 0$ to 95 at $w = 4$: **as far as the label goes, guidance makes
+# From 58 in a hundred at $w = 0$ to 95 at $w = 2$: **as far as the label goes, guidance makes
 # up for all that this model lacks.** And the model has not learned anything: it is the same net,
 # asked twice. (In other respects it still lacks a lot: see KID in section 6.)
 #
@@ -594,10 +594,10 @@ curves(
 # half hidden. (And the classifier has learned from the very photographs that our model learned
 # from.)
 #
-# The price is variety: about a fifth of nature's is missing at $w = 4$. Papers call this the
+# The price is variety: a quarter of nature's is missing at $w = 2$. Papers call this the
 # **trade-off between fidelity and diversity**. (At $w = -1$ each
 # picture may be *any* flower, and still they vary no more than photographs of one kind: probably
-# since this model's soft pictures are much alike.) From 4 to 8 nothing is gained, and the colours
+# since this model's soft pictures are much alike.) From 2 to 8 nothing is gained, and the colours
 # still get worse. So a middling $w$ is best, and *which* depends on the model, the sampler, and on
 # what you want.
 
@@ -630,8 +630,8 @@ rows = {
 }
 picture(
     [image for row in rows.values() for image in row],
-    "Five flowers in five rows. Guided never: soft and dull, some in pieces. Always: clear and "
-    "bright, and the iris, magenta before, is pale lilac. In the first third: almost like always. "
+    "Five flowers in five rows. Guided never: soft and dull. Always: clear and bright, and the "
+    "iris, violet before, is pale, nearly white. In the first third: almost like always. "
     "In the middle third: the colours of never, with clearer shapes. In the last third: like "
     "never, a little sharper.",
     labels=[f"{name}\n{part}" for part in rows for name in names[:5]],
@@ -667,12 +667,12 @@ for name, s in settings.items():
 # Kynkäänniemi and others found guidance harmful at the beginning, of no use at the end, and good
 # only in the middle. Here too the beginning is the costly part, but the end helps, at least by this
 # classifier. So leave out the first third only: with $w = 4$ in the rest, the flowers are
-# recognised as often as photographs are, at a diversity of 0.88. With one $w$ all the way, even
-# $w = 0.5$ has a little less diversity (0.86), and its recognition is only 0.70. It is cheaper as
-# well: four steps of twelve need only one prediction.
+# recognised more often than photographs are, at a diversity of 0.82. With $w = 1$ all the way they
+# are recognised as often, at a diversity of 0.79. It is cheaper as well: four steps of twelve need
+# only one prediction.
 #
 # Is it simply better, then? By **KID**, a distance between drawn flowers and photographs (lesson
-# 06; less is better), $w = 2$ all the way is ahead, 0.038 against 0.061 (both about ±0.007).
+# 06; less is better), $w = 1$ all the way is ahead, 0.035 against 0.049 (both about ±0.006).
 # Perhaps our pale model needs the colours that come in the first third, and the paper's large
 # models did not; we have not tested that. Which is best depends on what you ask for.
 
@@ -729,8 +729,8 @@ rows = {
 picture(
     [image for row in rows.values() for image in row],
     "Five rows from the same five seeds. Roses: orange and red. Roses, not marigolds: pink, "
-    "lilac and magenta. Any flower: of many colours. Any flower, but no sunflower: pink and "
-    "magenta. Any, but no rose: mostly blue; one is yellow and black, with blue at the edges.",
+    "magenta and violet. Any flower: of many colours. Any flower, but no sunflower: pink and "
+    "magenta. Any, but no rose: blue and violet.",
     labels=[name if i == 0 else f"seed {i}" for name in rows for i in range(5)],
     columns=5,
 )

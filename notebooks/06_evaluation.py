@@ -727,31 +727,31 @@ series = {
 trade_off(
     series,
     "Diversity over recognition. From w = -1, at the upper left, the line falls to the right over "
-    "w = 0, 0.5, 1 and 2 to w = 4; w = 8 turns back to the left, and lies below w = 2. Guided in "
-    "all but the first third of the walk, w = 4 lies above the line. Photographs are far above it, "
-    "over w = 1.",
+    "w = 0, 0.5 and 1 to w = 2; w = 4 and 8 turn back to the left, and lie no higher. Guided in all "
+    "but the first third of the walk, w = 4 lies above the line. Photographs are far above it, "
+    "between w = 0.5 and w = 1.",
     "recognition",
     "diversity",
 )
 
 # %% [markdown]
 # A perfect model would be where the photographs are. This one lives on a line: every bit of
-# recognition is paid for in diversity. From $w = 2$ on it is recognised more often than
+# recognition is paid for in diversity. From $w = 1$ on it is recognised more often than
 # photographs. That is no triumph: its roses are typical roses, and variety is gone. (KID, which
-# weighs both, is lowest at 2, though that can't be told from 1; lesson 05.) Such a line is called a
+# weighs both, is lowest at 1 and 2; lesson 05.) Such a line is called a
 # **frontier**, and two models are best compared by their frontiers, not by one point of each. "Ours
 # is recognised more often" may only mean that somebody chose another $w$.
 #
 # Three readings of the picture:
 #
 # - 8 is not better than 2 in *either* respect: nobody should choose it.
-# - Between −1 and 4 no $w$ is best. What do you need the flowers for?
+# - Between −1 and 2 no $w$ is best. What do you need the flowers for?
 # - Guiding in all but the first third is *beyond* the line: as often recognised as $w = 1$, with
 #   more diversity. Do not judge by whether the bars overlap: a difference has an interval of its
-#   own, whose half-width is the root of the sum of the squares of the two half-widths: here 0.043 ±
-#   0.035. (That is for two independent sets. These have the same noise and the same classes, so it
-#   is probably narrower.) So it is probably more than luck (though the best of four ways that we
-#   tried). But by KID it is *worse* than $w = 1$, 0.061 to 0.044. Another score, another answer.
+#   own, whose half-width is the root of the sum of the squares of the two half-widths: here 0.030 ±
+#   0.036. (That is for two independent sets. These have the same noise and the same classes, so it
+#   is probably narrower.) So it may be luck (and it is the best of four ways that we
+#   tried). And by KID it is *worse* than $w = 1$, 0.049 to 0.035. Another score, another answer.
 #
 # (Papers say *fidelity* and *diversity*, and often measure them as **precision**, how many samples
 # lie among the real features, and **recall**, how many real ones lie among the samples.)
@@ -917,9 +917,9 @@ picture(
 #   and a soft flower is far from every sharp one; and what is rarer than one in your n. And it may
 #   accuse the innocent: a dull, average flower is near to many.
 #
-# (The course's own model: of 2,040 samples none is a training photograph, and none is a suspect.
-# `flowerdiff evaluate` measured it, and the model's card says so. None of 2,040 means: of
-# copies that it can see, at most about one in 700, with 95 % certainty, which is three in n.)
+# (The course's own model: of 510 samples none is a training photograph, and none is a suspect.
+# `flowerdiff evaluate` measured it, and the model's card says so. None of 510 means: of
+# copies that it can see, at most about one in 170, with 95 % certainty, which is three in n.)
 
 # %% [markdown]
 # ## 8 · Looking at pictures
