@@ -211,8 +211,8 @@ def grow(flowers, seeds, w=2.0, steps=25):
 kinds = ["sunflower", "rose", "water lily", "oxeye daisy", "bearded iris", "hibiscus"]
 picture(
     grow(kinds, seeds=[10] * 6),
-    "Six kinds of flowers, grown from the same noise: each stands in the middle, seen from about as "
-    "near as the others.",
+    "Six kinds of flowers, grown from the same noise: each stands in the middle, seen from about "
+    "as near as the others.",
     labels=kinds,
 )
 

@@ -1017,9 +1017,9 @@ seeds = [2, 3, 2, 1]
 halves = [fill_in(flower, left, kind, seed) for kind, seed in zip(kinds, seeds, strict=True)]
 picture(
     [to_uint8(flower[0])] + [to_uint8(half[0]) for half in halves],
-    "A sunflower whose left half is kept. Right halves grown twice as a sunflower: heart and petals "
-    "fit, the ground does not, for it is darker or blue; as a daisy and as a rose: a collage of two "
-    "flowers.",
+    "A sunflower whose left half is kept. Right halves grown twice as a sunflower: heart and "
+    "petals fit, the ground does not, for it is darker or blue; as a daisy and as a rose: a "
+    "collage of two flowers.",
     labels=["known"] + [f"{kind}, {seed}" for kind, seed in zip(kinds, seeds, strict=True)],
     columns=5,
 )

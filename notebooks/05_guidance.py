@@ -490,9 +490,9 @@ def colours(name, measure):
 
 curves(
     {"saturation": colours("saturation", saturation), "clipped": colours("clipped", clipped)},
-    caption="Saturation and share of clipped values over w. For all 102 kinds both rise with w; they "
-    "cross the line of the photographs at w = 1 and at w = 3. The explorer's sunflowers and roses "
-    "are ahead of them: they cross it before w = 0 and soon after w = 2.",
+    caption="Saturation and share of clipped values over w. For all 102 kinds both rise with w; "
+    "they cross the line of the photographs at w = 1 and at w = 3. The explorer's sunflowers and "
+    "roses are ahead of them: they cross it before w = 0 and soon after w = 2.",
     xlabel="w",
 )
 
@@ -579,8 +579,8 @@ curves(
     panels,
     caption="Recognition and diversity over w. Recognition rises steeply, from almost 0 at w = -1 "
     "over 0.6 at w = 0 to 0.95 at w = 2, and then no further; it crosses the line of the "
-    "photographs, 0.83, before w = 1. Diversity falls, from about 1 at w = -1 over 0.86 at w = 0 to "
-    "0.75 at w = 2, and after that hardly any further.",
+    "photographs, 0.83, before w = 1. Diversity falls, from about 1 at w = -1 over 0.86 at w = 0 "
+    "to 0.75 at w = 2, and after that hardly any further.",
     xlabel="w",
 )
 

@@ -727,8 +727,8 @@ series = {
 trade_off(
     series,
     "Diversity over recognition. From w = -1, at the upper left, the line falls to the right over "
-    "w = 0, 0.5 and 1 to w = 2; w = 4 and 8 turn back to the left, and lie no higher. Guided in all "
-    "but the first third of the walk, w = 4 lies above the line. Photographs are far above it, "
+    "w = 0, 0.5 and 1 to w = 2; w = 4 and 8 turn back to the left, and lie no higher. Guided in "
+    "all but the first third of the walk, w = 4 lies above the line. Photographs are far above it, "
     "between w = 0.5 and w = 1.",
     "recognition",
     "diversity",

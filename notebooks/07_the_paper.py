@@ -723,7 +723,7 @@ curves(
     {title: {"": (at, torch.tensor([s[name][0] for s in whole]))} for title, name in names.items()},
     caption="The course's model over w, from -1 (the label is not heard) on. The share of pictures "
     "whose species a recogniser has among its first five rises steeply, then flattens out. "
-    "Diversity within a species falls until w = 4, and then no further. KID is lowest in between.",
+    "Diversity within a species falls until w = 2, and then no further. KID is lowest in between.",
     xlabel="w",
 )
 
