@@ -1,6 +1,5 @@
 """A trained model as one file: weights in fp16, config, schedule, class names and model card."""
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -123,10 +122,8 @@ def load_model(path: str | os.PathLike, sha256: str | None = None) -> FlowerMode
 
 def weights_hash(model: FlowerModel) -> str:
     """SHA-256 of the net's weights by name: a model with another card still has the same."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.net.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.net.state_dict().items()}
+    return store.digest_of(weights)
 
 
 def load_pretrained(name: str = "flowers64") -> FlowerModel:

@@ -17,7 +17,8 @@ class CheckpointError(RuntimeError):
     """A file of weights is missing, cut short, altered, or of another net. Says what to do."""
 
 
-def _digest(tensors: dict[str, Tensor], note: str) -> str:
+def digest_of(tensors: dict[str, Tensor], note: str = "") -> str:
+    """SHA-256 of contiguous tensors and a note."""
     # The file as it would be without metadata: every name, dtype, shape and byte is in it.
     return hashlib.sha256(safetensors.torch.save(tensors) + note.encode()).hexdigest()
 
@@ -29,7 +30,7 @@ def write(path: str | os.PathLike, tensors: dict[str, Tensor], note: dict) -> st
     """
     path, text = Path(path), json.dumps(note)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    digest = _digest(tensors, text)
+    digest = digest_of(tensors, text)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
@@ -59,7 +60,7 @@ def read(path: str | os.PathLike, sha256: str | None = None) -> tuple[dict[str, 
         raise CheckpointError(message) from None
     if not {"note", "sha256"} <= metadata.keys():
         raise CheckpointError(f"{path} was not written by flowerdiff: it has no hash")
-    digest = _digest(tensors, metadata["note"])
+    digest = digest_of(tensors, metadata["note"])
     if digest != metadata["sha256"] or (sha256 and digest != sha256):
         raise CheckpointError(f"{path} has another hash than it should: get it again")
     return tensors, json.loads(metadata["note"])

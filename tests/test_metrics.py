@@ -284,6 +284,9 @@ def test_diversity_is_in_units_of_real_diversity():
     assert diversity(same, y, real, y).value == 0
     fresh = diversity(*clusters(30, 1), real, y)
     assert fresh.interval[0] < 1 < fresh.interval[1]
+    pairs = [[clusters(9, seed, range(8)) for seed in (2 * s, 2 * s + 1)] for s in range(200)]
+    trials = [diversity(*ours, *theirs) for ours, theirs in pairs]
+    assert as_wide_as_luck(trials)
     with pytest.raises(ValueError, match="two images"):
         diversity(real[:4], y[:4], real, y)  # one of each class
 
