@@ -72,7 +72,7 @@ class Evaluation:
     n: int = 2040  # samples
     w: float = 1.0
     sampler: str = "ddim"  # one of SAMPLERS
-    steps: int | None = 25  # None is all
+    steps: int | list[int] | None = 25  # None is all, a list their times, as for the samplers
     features: str = "efficientnet-lite0"  # or inception
     quality: tuple[str, ...] = ()  # of QUALITIES, or is
 
@@ -217,7 +217,8 @@ def draw_all(
 ) -> tuple[Measured, float]:
     """asked.n samples with seeds 0.., going round the classes, and the seconds it took.
 
-    Each batch is kept in a file of `folder`; one that was made in just this way is read instead.
+    Each batch is kept in a file of `folder`; one that was made in just this way, by the model of
+    this `digest`, is read instead.
     """
     labels = torch.arange(asked.n) % len(model.class_names)
     how = {key: value for key, value in asdict(asked).items() if key in ("w", "sampler", "steps")}

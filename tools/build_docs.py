@@ -109,9 +109,9 @@ SCORES = ("recognition", "diversity", "kid", "saturation")
 
 
 def scored(setting: dict) -> list:
-    """The cells of SCORES; of saturation there is no interval."""
-    *scores, saturation = (setting[name] for name in SCORES)
-    return [*(interval(*score) for score in scores), f"{saturation:.2f}"]
+    """The cells of SCORES. Diversity may be missing; of saturation there is no interval."""
+    *scores, saturation = (setting.get(name) for name in SCORES)
+    return [*(interval(*score) if score else "" for score in scores), f"{saturation:.2f}"]
 
 
 def guidance_table(measured: dict) -> str:
@@ -119,6 +119,14 @@ def guidance_table(measured: dict) -> str:
     rows.append(["photographs", *scored(measured["real"])])
     head = ["guidance", "recognition", "diversity", "KID", "saturation"]
     return table(head, rows, measured, ("model", "n", "sampler", "steps", "features", "command"))
+
+
+def steps_table(measured: dict) -> str:
+    """The walks of few steps first."""
+    rows = [[s["steps"] or "all", s["walk"], s["n"], *scored(s)] for s in measured["settings"]]
+    rows.append(["", "photographs", measured["real"]["n"], *scored(measured["real"])])
+    head = ["steps", "walk", "n", "recognition", "diversity", "KID", "saturation"]
+    return table(head, rows, measured, ("model", "w", "features", "command"))
 
 
 def interval(value: float, low: float, high: float) -> str:
@@ -152,6 +160,7 @@ def search_table(measured: dict) -> str:
 
 RESULTS = {
     "_guidance.md": (guidance_table, "guidance.json"),
+    "_steps.md": (steps_table, "steps.json"),
     "_nets.md": (nets_table, "nets/compare.json"),
     "_search.md": (search_table, "search.json"),
 }

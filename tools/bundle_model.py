@@ -32,8 +32,8 @@ DATA = (
 PAPER_BUDGET = 80 * 2346  # images
 LIMITS = (
     "64 px only. Colour, form and setting are right for nearly all kinds; stamens and thin petals "
-    "are often smeared, and of a kind that comes in many forms (petunia, sword lily, canna lily, "
-    "ball moss) it may draw none. It knows 102 kinds of flower and nothing else. "
+    "are often smeared, most of all where a picture shows many flowers, or petals without an order "
+    "(sweet pea, snapdragon, sword lily, canna lily). It knows 102 kinds of flower, nothing else. "
     "Made for teaching; not for telling species apart."
 )
 

@@ -7,24 +7,19 @@ of steps; w = 1. The times are even in t, and for a second-order solver with few
 log-SNR, and with small steps first. Image i has seed i and class i modulo their number in all
 settings, so what differs between them comes of the steps alone.
 
---scratch: a folder for the features of real images (see flowerdiff/evaluate.py). A setting that the
-JSON already has, of the same model, is not measured again: delete the file to start anew. On two
-cores the longest walks take half a day: fewer samples of them are drawn.
+--scratch: a folder for the samples and the features of real images (as of flowerdiff/evaluate.py).
+Batches that it has are not drawn again, nor is a setting measured again that the JSON has of the
+same model: delete the file to start anew. On two cores it all takes a day, most of it the walks of
+all steps, of which fewer samples are drawn.
 """
 
 import json
-import time
 from pathlib import Path
 
-import torch
 from measure_guidance import Instruments, arguments, so_far  # beside this file
-from tqdm import tqdm
 
 from flowerdiff.checkpoint import load_pretrained
-from flowerdiff.draw import draw
-from flowerdiff.evaluate import BATCH
-from flowerdiff.metrics import Measured
-from flowerdiff.pixels import to_uint8
+from flowerdiff.evaluate import Evaluation, draw_all
 from flowerdiff.sampling import SAMPLERS
 from flowerdiff.schedule import Schedule
 from flowerdiff.widgets import log_snr_times
@@ -66,19 +61,10 @@ def main() -> None:
         if (name, steps) in done:
             continue
         n = SAMPLES[steps]
-        labels = torch.arange(n) % len(model.class_names)
-        began = time.process_time()
-        batches = tqdm(torch.arange(n).split(BATCH), desc=f"{name}: {steps or 'all'} steps")
-        images = torch.cat(
-            [
-                to_uint8(draw(model, seeds.tolist(), labels[seeds], 1.0, sampler, times))
-                for seeds in batches
-            ]
-        )
-        seconds = round((time.process_time() - began) / n, 2)  # of all threads together
-        drawn = Measured(images, labels, by.extractor(images))
-        setting = {"walk": name, "steps": steps, "n": n, "cpu_seconds_per_image": seconds}
-        results["settings"].append(setting | by.scores(drawn))
+        walk = Evaluation(asked.model, asked.source, n=n, w=1.0, sampler=sampler, steps=times)
+        folder = asked.scratch / f"{name}, {steps or 'all'} steps"
+        drawn, _ = draw_all(model, walk, results["weights_sha256"], by.extractor, folder)
+        results["settings"].append({"walk": name, "steps": steps, "n": n} | by.scores(drawn))
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
