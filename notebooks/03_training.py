@@ -85,7 +85,7 @@ def draw(net):
     return to_uint8(last.x_t)
 
 
-print(f"{sum(p.numel() for p in net.parameters()):,} weights, all of them random")
+print(f"{sum(p.numel() for p in net.parameters()):,} weights, none of them trained yet")
 
 # %% [markdown]
 # `train` is a generator: every `next` makes one training step. (`steps=100_000` is more than we
