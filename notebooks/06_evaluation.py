@@ -917,9 +917,9 @@ picture(
 #   and a soft flower is far from every sharp one; and what is rarer than one in your n. And it may
 #   accuse the innocent: a dull, average flower is near to many.
 #
-# (The course's own model: of 510 samples none is a training photograph, and none is a suspect.
-# `flowerdiff evaluate` measured it, and the model's card says so. None of 510 means: of
-# copies that it can see, at most about one in 170, with 95 % certainty, which is three in n.)
+# (The course's own model: of 2,040 samples none is a training photograph, and none is a suspect.
+# `flowerdiff evaluate` measured it, and the model's card says so. None of 2,040 means: of
+# copies that it can see, at most about one in 700, with 95 % certainty, which is three in n.)
 
 # %% [markdown]
 # ## 8 · Looking at pictures

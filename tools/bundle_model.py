@@ -33,7 +33,8 @@ PAPER_BUDGET = 80 * 2346  # images
 LIMITS = (
     "64 px only. Colour, form and setting are right for nearly all kinds; stamens and thin petals "
     "are often smeared, most of all where a picture shows many flowers, or petals without an order "
-    "(sweet pea, snapdragon, sword lily, canna lily). It knows 102 kinds of flower, nothing else. "
+    "(canterbury bells, sweet pea, snapdragon, sword lily, canna lily). It knows 102 kinds of "
+    "flower and nothing else. "
     "Made for teaching; not for telling species apart."
 )
 
