@@ -112,6 +112,13 @@ def test_tables_say_what_was_measured():
     low, high = setting["recognition"][1:]
     row = f"| w = 4 | {setting['recognition'][0]:.3g} [{low:.3g}, {high:.3g}] |"
     assert row in text and f"command: `{measured['command']}`" in text
+    setting["diversity"] = None  # of one image per class
+    assert f"{row}  | " in build_docs.guidance_table(measured)
+    steps = json.loads((ROOT / "docs/results/steps.json").read_text())
+    rows = build_docs.steps_table(steps).splitlines()[2:]
+    for found, line in zip(steps["settings"], rows, strict=False):
+        assert line.startswith(f"| {found['steps'] or 'all'} | {found['walk']} | {found['n']} | ")
+        assert f" | {found['kid'][0]:.3g} [" in line
     nets = json.loads((ROOT / "docs/results/nets/compare.json").read_text())
     assert build_docs.nets_table(nets).count("\n| ") == len(nets["nets"]) + 1
     search = json.loads((ROOT / "docs/results/search.json").read_text())

@@ -512,6 +512,8 @@ def test_samples_drawn_in_another_way_are_drawn_anew(tmp_path, model_file, monke
     for change in ({"w": 0.0}, {"sampler": "ddim"}, {"steps": 3}):
         assert len(again(replace(asked, **change))) == 2
     assert len(again(replace(asked, steps=3), "another hash")) == 2
+    times = replace(asked, steps=[20, 7, 0])
+    assert (len(again(times)), len(again(times))) == (2, 0)
 
 
 def test_of_one_image_of_each_class_there_is_no_diversity(tmp_path, model_file, small):
