@@ -865,9 +865,9 @@ race
 # steps it is plainly the worst, though: in a real picture, noise of the variance $b$ from so few
 # large steps is never cleaned up. A number that compares with one picture can judge only those who
 # aim at this picture. For the others there are those of lesson 06, which compare many pictures with
-# photographs. Over 204 flowers at $w = 1$, KID (less is better) agrees with your eyes: with 10 steps
-# DDPM has 0.246, DDIM 0.051, and DPM-Solver++ with times even in $\lambda$ 0.033, where DDIM arrives
-# with 25 steps (0.030) and DDPM not even then (0.137). (`docs/results.md` has all of them.)
+# photographs. Of 204 flowers at $w = 1$ KID (less is better) says what your eyes say: with 10 steps
+# DDPM has 0.246, DDIM 0.051, and DPM-Solver++ with times even in $\lambda$ 0.033. There DDIM arrives
+# with 25 (0.030), and DDPM not even then (0.137). (`docs/results.md` has all of them.)
 #
 # **Your turn** (this needs Python): choose another flower and another seed, and press *Race*. Then
 # look at *the walk with 10 steps*: it shows $\hat x_0$ on the way, of all of them at once.
