@@ -866,7 +866,7 @@ race
 # large steps is never cleaned up. A number that compares with one picture can judge only those who
 # aim at this picture. For the others there are those of lesson 06, which compare many pictures with
 # photographs. Of 204 flowers at $w = 1$ KID (less is better) says what your eyes say: with 10 steps
-# DDPM has 0.246, DDIM 0.051, and DPM-Solver++ with times even in $\lambda$ 0.033. There DDIM arrives
+# DDPM has 0.246, DDIM 0.051, and DPM-Solver++ with times even in $\lambda$ 0.033. There DDIM is
 # with 25 (0.030), and DDPM not even then (0.137). (`docs/results.md` has all of them.)
 #
 # **Your turn** (this needs Python): choose another flower and another seed, and press *Race*. Then
