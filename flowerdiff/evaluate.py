@@ -31,7 +31,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from flowerdiff import store
-from flowerdiff.checkpoint import PRETRAINED, WEIGHTS, FlowerModel, load_model, load_pretrained
+from flowerdiff.checkpoint import (
+    PRETRAINED,
+    WEIGHTS,
+    FlowerModel,
+    load_model,
+    load_pretrained,
+    weights_hash,
+)
 from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import BATCH, draw
 from flowerdiff.metrics import (
@@ -102,7 +109,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
         judge(judges, *2 * [validation.images[:2]])
     out.mkdir(parents=True, exist_ok=True)
     known, mirrored, real = real_features(extractor, train, validation, out)
-    samples, drawing = draw_all(model, asked, digest, extractor, out / "samples")
+    samples, drawing = draw_all(model, asked, extractor, out / "samples")
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -213,16 +220,16 @@ def kept_features(extractor: Extractor, parts: dict[str, Tensor], out: Path) -> 
 
 
 def draw_all(
-    model: FlowerModel, asked: Evaluation, digest: str, extractor: Extractor, folder: Path
+    model: FlowerModel, asked: Evaluation, extractor: Extractor, folder: Path
 ) -> tuple[Measured, float]:
     """asked.n samples with seeds 0.., going round the classes, and the seconds it took.
 
-    Each batch is kept in a file of `folder`; one that was made in just this way, by the model of
-    this `digest`, is read instead.
+    Each batch is kept in a file of `folder`; one that was made in just this way, with the same
+    weights, is read instead.
     """
     labels = torch.arange(asked.n) % len(model.class_names)
     how = {key: value for key, value in asdict(asked).items() if key in ("w", "sampler", "steps")}
-    how |= {"model": digest, "features": extractor.name}
+    how |= {"model": weights_hash(model), "features": extractor.name}
     batches, seconds = [], 0.0
     for seeds in tqdm(torch.arange(asked.n).split(BATCH), desc="samples", unit="batch"):
         path = folder / f"{seeds[0]:06d}.safetensors"

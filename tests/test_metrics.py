@@ -498,9 +498,11 @@ def test_samples_drawn_in_another_way_are_drawn_anew(tmp_path, model_file, monke
         drew.append((list(seeds), labels.tolist(), *how))
         return torch.zeros(len(seeds), 3, 16, 16)
 
-    def again(asked, digest="hash"):
+    first = evaluate.load_model(model_file)
+
+    def again(asked, model=first):
         drew.clear()
-        evaluate.draw_all(evaluate.load_model(model_file), asked, digest, tiny(4), tmp_path)
+        evaluate.draw_all(model, asked, tiny(4), tmp_path)
         return list(drew)
 
     monkeypatch.setattr(evaluate, "draw", draw)
@@ -511,7 +513,10 @@ def test_samples_drawn_in_another_way_are_drawn_anew(tmp_path, model_file, monke
     assert again(asked) == []
     for change in ({"w": 0.0}, {"sampler": "ddim"}, {"steps": 3}):
         assert len(again(replace(asked, **change))) == 2
-    assert len(again(replace(asked, steps=3), "another hash")) == 2
+    other = replace(evaluate.load_model(model_file), card={"limits": "in other words"})
+    assert again(replace(asked, steps=3), other) == []
+    next(other.net.parameters()).data[0] += 1
+    assert len(again(replace(asked, steps=3), other)) == 2
     times = replace(asked, steps=[20, 7, 0])
     assert (len(again(times)), len(again(times))) == (2, 0)
 
