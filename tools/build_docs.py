@@ -110,7 +110,8 @@ SCORES = ("recognition", "diversity", "kid", "saturation")
 
 def scored(setting: dict) -> list:
     """The cells of SCORES. Diversity may be missing; of saturation there is no interval."""
-    *scores, saturation = (setting.get(name) for name in SCORES)
+    setting = {"diversity": None} | setting
+    *scores, saturation = (setting[name] for name in SCORES)
     return [*(interval(*score) if score else "" for score in scores), f"{saturation:.2f}"]
 
 

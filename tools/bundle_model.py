@@ -34,8 +34,7 @@ LIMITS = (
     "64 px only. Colour, form and setting are right for nearly all kinds; stamens and thin petals "
     "are often smeared, most of all where a picture shows many flowers, or petals without an order "
     "(canterbury bells, sweet pea, snapdragon, sword lily, canna lily). It knows 102 kinds of "
-    "flower and nothing else. "
-    "Made for teaching; not for telling species apart."
+    "flower and nothing else. Made for teaching; not for telling species apart."
 )
 
 

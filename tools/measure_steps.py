@@ -63,6 +63,7 @@ def main() -> None:
         n = SAMPLES[steps]
         walk = Evaluation(asked.model, asked.source, n=n, w=1.0, sampler=sampler, steps=times)
         folder = asked.scratch / f"{name}, {steps or 'all'} steps"
+        print(folder.name)
         drawn, _ = draw_all(model, walk, by.extractor, folder)
         results["settings"].append({"walk": name, "steps": steps, "n": n} | by.scores(drawn))
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
