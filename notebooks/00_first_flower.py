@@ -57,9 +57,9 @@ stepper
 # **Move the slider**, or click on a picture and use the keys: `←` `→` one step, `Home` `End` first
 # and last, `Space` play.
 #
-# Look at the picture in the middle. The large things come first: within a few steps there are a
-# dark centre and much yellow, while the left picture still looks like nothing but noise. Petals
-# take shape in the first half of the walk, and their edges at the end.
+# Look at the picture in the middle. The large things come first: there are a dark centre and much
+# yellow already in the first guess, while the left picture is nothing but noise. Petals take shape
+# in the first half of the walk, and their edges at the end.
 #
 # Now **change something**, and press *Grow*:
 #
@@ -222,17 +222,19 @@ picture(
 # %%
 picture(
     grow(["water lily"] * 6, seeds=range(6)),
-    "Water lilies from six seeds: all of them pointed petals around a yellow centre, before dark "
-    "leaves; white, yellow or pink, each in a place and a size of its own.",
+    "Water lilies from six seeds: all of them pointed petals around a yellow or orange centre, "
+    "before leaves and dark water; white, yellow or pink, one alone or two, each in a place and a "
+    "size of its own.",
     labels=[f"seed {seed}" for seed in range(6)],
 )
 
 # %% [markdown]
 # The label decides **what**: petals, the centre, and the colour if the kind has only one. The seed
-# chooses among what is left: **where** exactly the flower sits, how large it is, where the light
-# falls, and of a kind that comes in many colours, which. Flowers of one seed resemble one another
-# like photographs taken from the same spot. (Try `["sunflower"] * 6`, too: these are more alike
-# than photographs of sunflowers are. That is the price of $w = 2$: lesson 05.)
+# chooses among what is left: **where** exactly the flower sits, how large it is, whether there is a
+# second one, where the light falls, and of a kind that comes in many colours, which. Flowers of one
+# seed resemble one another like photographs taken from the same spot. (Try `["sunflower"] * 6`,
+# too: these are more alike than photographs of sunflowers are. That is the price of $w = 2$: lesson
+# 05.)
 #
 # A seed belongs to one image, not to a batch: the water lily of seed 3 is the same alone or among a
 # thousand.
@@ -279,9 +281,10 @@ picture(
 )
 
 # %% [markdown]
-# Earlier than most people guess. After 5 steps, a fifth of the walk, $x_t$ still looks like nothing
-# but noise, and the large things are settled: where the flower is, and its colour. The model goes
-# on from the picture it finds, and can only repaint what is still open, longest of all the details.
+# Earlier than most people guess. After 5 steps, a fifth of the walk, $x_t$ is still little more to
+# the eye than noise, and the large things are settled: where the flower is, and nearly its colour.
+# The model goes on from the picture it finds, and can only repaint what is still open, longest of
+# all the details.
 #
 # In between lie the interesting ones. (People make pictures this way: noise a photograph or a
 # doodle up to some $t$, and go on from there with a label. Lesson 04 does.)

@@ -162,9 +162,9 @@ noise_stepper(photograph(64), linear)
 # meanwhile: the **histogram** counts how many of the 12,288 numbers (64 × 64 pixels, three colours)
 # have which value. At $t = 0$ it is all the photograph's, with a high hump for the dark leaves and
 # a small one for the petals. At the end it is the black curve, the Gaussian with mean 0 and
-# variance 1, whatever the picture was. (A page without a running notebook shows a strip of pictures
-# only, in rows instead of columns, and no histogram.) The widget took the 800 steps one by one.
-# That is what we get rid of next.
+# variance 1, whatever the picture was. (A page that runs no widgets, like GitHub's, shows a strip
+# of pictures only, in rows instead of columns, and no histogram.) The widget took the 800 steps one
+# by one. That is what we get rid of next.
 
 # %% [markdown]
 # ## 3 · Noise plus noise is noise

@@ -743,11 +743,11 @@ picture(
 )
 
 # %% [markdown]
-# At **what is like itself**, and that in a picture that you and I can hardly make out. A petal
-# looks across the centre, at the petals on the other side. But beware of pictures that were chosen:
-# let us count, over all 64 pieces of the three flowers. How different in colour (in the clean
-# picture) are the pieces that a piece looks at? Itself we leave out: that would be too easy. To
-# compare: all other pieces; and its eight neighbours, for what is near is often alike, too.
+# At **what is like itself**, and that in a picture that is half noise. A petal looks across the
+# centre, at the petals on the other side. But beware of pictures that were chosen: let us count,
+# over all 64 pieces of the three flowers. How different in colour (in the clean picture) are the
+# pieces that a piece looks at? Itself we leave out: that would be too easy. To compare: all other
+# pieces; and its eight neighbours, for what is near is often alike, too.
 
 # %%
 colours = F.avg_pool2d(drawn, 8).flatten(2).transpose(1, 2)  # (flower, piece, 3)
@@ -1000,15 +1000,15 @@ net_map(
 )
 
 # %% [markdown]
-# More evenly spread than before: no block has more than a fifth of the parameters, or more than
-# about an eighth of the work. (Together, the blocks on the smallest maps, 8×8, hold nearly four
-# fifths of the parameters and do two fifths of the work.) The first block with attention is the
-# first to see everything. (Its two convolutions alone would reach all of the picture, or all but
-# two pixels. So at this size attention buys hardly any reach; it buys that a block can *choose*
-# what to look at.) These maps come from a net that was trained for hours: at $t = 600$ find a
-# channel that sees the flower, on the way down, already on the maps of 16×16. What **out** shows is
-# $v$, a mixture of noise and picture, with the colours of the picture turned round. (Lesson 03
-# tells why one predicts it.)
+# More evenly spread than before: no block has more than a seventh of the parameters, or more than
+# about a twelfth of the work. (Together, the blocks that work on the smallest maps, 8×8, hold
+# nearly four fifths of the parameters and do two fifths of the work: *down 6* to *up 3*, which
+# enlarges its map at the end.) The first block with attention is the first to see everything. (Its
+# two convolutions alone would reach all of the picture, too, from the pixel in the middle. So at
+# this size attention buys hardly any reach; it buys that a block can *choose* what to look at.)
+# These maps come from a net that was trained for hours: at $t = 600$ find a channel that sees the
+# flower; the **stem** has one already. What **out** shows is $v$, a mixture of noise and picture,
+# with the colours of the picture turned round. (Lesson 03 tells why one predicts it.)
 #
 # And what does each change buy? That has to be measured: train with it and without it, all else
 # equal. But *what* equal: the same number of images, or the same time? On a laptop time is what we

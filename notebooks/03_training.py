@@ -118,13 +118,13 @@ monitor
 
 # %% [markdown]
 # Left the **loss**: the thin line is that of each step, the thick one their mean over 50 steps.
-# Right the **samples**. (A page without a running notebook shows only that it has begun; what
-# became of it is in section 3.) The buttons:
+# Right the **samples**. (A page without a running notebook shows a run that was saved.) The
+# buttons:
 #
 # - *Pause* holds the training, and lets you look through the samples so far with the slider; *Go
 #   on* goes on.
 # - *Stop* ends it early. Whatever the net has learned stays learned.
-# - *Train on* adds 400 steps, now or when it is done: about half a minute.
+# - *Train on* adds 400 steps, now or when it is done: a minute or less.
 # - *Keep the weights* writes the model to a file, which `flowerdiff.checkpoint.load_model` reads.
 #
 # (To begin again from nothing, run this section from its top. A new monitor stops the old one.)
@@ -268,8 +268,7 @@ curves(
 # **A loss of 1.0 is the loss of a net that says nothing**: noise has variance 1, and a guess of its
 # mean, 0, is wrong by its variance. A run whose loss comes down to 1.0 and stays there has learned
 # *nothing at all*: this is **the plateau at 1.0**, and we shall see two ways to end on it. (Our net
-# begins by saying zero: the weights of its last layer are all 0 at first, and only the others
-# random.)
+# begins by saying zero: the weights of its last layer are all 0 at first.)
 #
 # The copier is more of a surprise. It knows nothing about flowers, not even that there is such a
 # thing, and its loss is much smaller. At large $t$ noise is all there is, so a net that copies it
@@ -359,8 +358,8 @@ check_weight(weight)
 # $\min(\mathrm{SNR}, 5) / (\mathrm{SNR} + 1)$: 0.83 at an SNR of 5, but 0.05 at 100, where the
 # grain goes, and 0.01 at 0.01, where colour and layout are decided. After nine CPU-hours, training
 # on brought hardly anything. Then we left the weights out, and 15 CPU-hours later the flowers of no
-# label had a KID of 0.099 in the place of 0.135, those of $w = 0$ 0.058 for 0.081; no interval
-# overlapped another (`docs/results.md`).
+# label had a KID of 0.099 (after 7.6 hours: 0.135), those of $w = 0$ one of 0.058 (0.081); no
+# interval overlapped another (`docs/results.md`).
 #
 # A hint, not a proof. It is one run, and it also had more blocks, larger batches and a higher
 # learning rate. (The blocks alone, with the weights, had gained nothing that we could see.) And the
@@ -508,9 +507,9 @@ for t in (625, 675, 725, 775):
     print(f"t = {t}: by heart {floor_at(t):.3f}; our net, around this t, {net_s:.3f}")
 
 # %% [markdown]
-# The floor sinks fast: at $t = 625$, where a tenth of the variance is picture, one of 240 flowers
-# can be told from the others. A net that is to draw *new* flowers should not get that low (it would
-# have learned them by heart), and how low it could get we do not know.
+# The floor sinks fast: at $t = 625$, where $\bar\alpha_t$ is a tenth, one of 240 flowers can be
+# told from the others. A net that is to draw *new* flowers should not get that low (it would have
+# learned them by heart), and how low it could get we do not know.
 #
 # What the picture does show: the losses on the right are large and have fallen by a fifth from the
 # dashed curve to the dotted, those on the left are small and have fallen by two fifths. The mean is
@@ -943,7 +942,7 @@ seen = [
 picture(
     seen,
     "Above eight flowers as we trained on them, every second one mirrored. Below the same, "
-    "augmented as intended: blue and turquoise sunwheels, a turquoise and a green embercup, a "
+    "augmented as intended: two blue sunwheels, a turquoise and a green embercup, a "
     "yellow and a brick-red skyfive, moontrumpets with blue centres on brown.",
     labels=["as it is", "mirrored"] * 4 + ["changed"] * 8,
     columns=8,

@@ -542,8 +542,8 @@ clouds(
         for title, p in paths.items()
     },
     "Paths of three points, and an arrow from the beginning of each to its end. With eta = 0 each "
-    "is a smooth curve to the nearest petal. With eta = 1 each is a swarm of dots all over the "
-    "plane, and all three end in other petals, two of them in the same.",
+    "is a smooth curve to the nearest petal. With eta = 1 each is a wide swarm of dots across "
+    "several petals, and all three end in other petals, two of them in the same.",
     arrows={title: (start, p[-1] - start) for title, p in paths.items()},
     size=3.6,
 )
@@ -899,7 +899,7 @@ picture(
     [to_uint8(go_on(step.x_t, step.t, "oxeye daisy", steps=20)[0]) for step in stops],
     "A walk that began as a sunflower and goes on as an oxeye daisy. From t = 768 a white daisy, "
     "from 736 one with a dull green heart. From 672, 608 and 512 a flower with a large dark heart, "
-    "and with petals that are cream, pale yellow, yellow.",
+    "and with petals that are pale yellow, yellow, deep yellow.",
     labels=[f"daisy from t = {step.t}" for step in stops],
     columns=5,
 )
@@ -926,7 +926,8 @@ for t in (400, 500, 600, 700):
 picture(
     images,
     "A sunflower, and four that were noised from it to t = 400, 500, 600 and 700. At 400 only the "
-    "edges of petals differ, at 700 it is another sunflower, with its heart in the same place.",
+    "edges of petals and spots of the ground differ, at 700 it is another sunflower, with its "
+    "heart in the same place.",
     labels=titles,
     columns=5,
 )
@@ -993,7 +994,7 @@ check_keep_known(keep_known)
 
 # %% [markdown]
 # The next cell keeps the left half of our sunflower. It is the loop of section 3, with your line at
-# the end. (The dice of ancestral sampling are welcome here: noise washes out the seam.)
+# the end. (The dice of ancestral sampling are welcome here: noise helps to wash out the seam.)
 #
 # > **Predict.** The right half grows as a sunflower, as an oxeye daisy, as a rose. Will the halves
 # > fit together?
@@ -1021,16 +1022,17 @@ halves = [fill_in(flower, left, kind, seed) for kind, seed in zip(kinds, seeds, 
 picture(
     [to_uint8(flower[0])] + [to_uint8(half[0]) for half in halves],
     "A sunflower whose left half is kept. Right halves grown twice as a sunflower: heart and "
-    "petals fit, the ground does not, for it is darker or blue; as a daisy and as a rose: a "
-    "collage of two flowers.",
+    "petals go on, though the heart is grainier there, and once hangs lower; the ground is "
+    "another, darker or with a blue sky. As a daisy and as a rose: a collage of two flowers.",
     labels=["known"] + [f"{kind}, {seed}" for kind, seed in zip(kinds, seeds, strict=True)],
     columns=5,
 )
 
 # %% [markdown]
 # As a sunflower the heart and the petals go on across the seam: in every step the model sees the
-# known half, and draws what goes with it. You find the line by the ground, darker with seed 2 and
-# blue with seed 3. With another label it makes a collage. The model cannot go back and change its
+# known half, and draws what goes with it. You find the line in the heart, which is grainier on its
+# right (and hangs lower with seed 3); and the ground is another, darker with seed 2 and with a blue
+# sky with seed 3. With another label it makes a collage. The model cannot go back and change its
 # first idea of the right half when it sees that it does not fit. (A method called RePaint lets it:
 # it walks a few steps down, noises up again, and repeats.)
 

@@ -74,16 +74,16 @@ rose, sunflower = model.label("rose"), model.label("sunflower")
 picture(
     [*grow(model, [rose] * 6, range(6)), *grow(model, [null] * 6, range(6))],
     "Two rows from the same six seeds. With the label rose: soft roses in orange, pink and red, "
-    "not all of them whole. Without a label: flowers of several shapes and colours, hardly one of "
-    "a kind that one could name, each in the place where the rose above it is.",
+    "not all of them whole. Without a label: flowers of several shapes and colours, one of them in "
+    "pieces, hardly one of a kind that one could name, each about where the rose above it is.",
     labels=[f"rose, seed {seed}" for seed in range(6)] + ["no label"] * 6,
 )
 
 # %% [markdown]
 # Six different flowers: $\varnothing$ is not the mean of all flowers, it is *any* of them, and the
-# seed decides which. (They are hardly of a kind one could name: to draw *some* flower is harder
-# than to draw a rose.) And the flowers of a column have much in common: the place, the light, the
-# leaves, often even the colour.
+# seed decides which. (They are hardly of a kind one could name, and that of seed 3 is in pieces: to
+# draw *some* flower is harder than to draw a rose.) And the flowers of a column have much in
+# common: the place, the light, the leaves, often even the colour.
 #
 # To drop a label is one line. Which line?
 
@@ -186,7 +186,8 @@ picture(
 # we mean by a sunflower. (In $\hat\varepsilon$ it is the same in negative.)
 #
 # Later on, even without a label, the net sees a sunflower: there is one in $x_t$ by now. All that
-# the label adds is the petals' edges. In numbers, for eight flowers:
+# the label adds is a little to the petals and the disc, and at last to the edges. In numbers, for
+# eight flowers:
 #
 # > **Predict.** The difference in $\hat x_0$ shrinks as the walk goes on, from $t = 800$ to 0. And
 # > the difference in $\hat\varepsilon$?
@@ -659,7 +660,7 @@ for name, s in settings.items():
 
 # %% [markdown]
 # The classifier disagrees with the eye. The last third, of which we see next to nothing, helps it
-# about as much as the middle third, and more than two thirds as much as the first: probably it
+# about as much as the middle third, and five sixths as much as the first: probably it
 # looks at fine edges, too, and those are made there. (Or it is easier to please than we are. A
 # number is not a flower; lesson 06.) And most of the *price* is paid in the first third: there the
 # diversity goes and the colours come, while the other two thirds cost little.
@@ -728,23 +729,23 @@ rows = {
 }
 picture(
     [image for row in rows.values() for image in row],
-    "Five rows from the same five seeds. Roses: orange and red. Roses, not marigolds: pink, "
-    "magenta and violet. Any flower: of many colours. Any flower, but no sunflower: pink and "
-    "magenta. Any, but no rose: blue and violet.",
+    "Five rows from the same five seeds. Roses: orange and red. Roses, not marigolds: magenta "
+    "to violet. Any flower: of many colours. Any flower, but no sunflower: pink, magenta "
+    "and violet. Any, but no rose: blue and violet.",
     labels=[name if i == 0 else f"seed {i}" for name in rows for i in range(5)],
     columns=5,
 )
 
 # %% [markdown]
-# Roses that are not orange are pink: in the same places, and most of them still roses. What they
+# Roses that are not orange are magenta to violet: in the same places, and still roses. What they
 # shared with marigolds has been taken out.
 #
 # The last two rows are a surprise. You might have expected flowers of all kinds, just no
 # sunflowers. But "away from" is a direction, too, and it leads to the flower that is *most unlike*
-# a sunflower: not yellow but pink or magenta, with few and smooth petals, and so five times over.
-# Roses, in this model's world, are warm; their opposite is blue. (And where nothing holds against
-# the pull, it can tear a flower to pieces: seed 3.) A negative label does not leave something out.
-# It pulls.
+# a sunflower: not yellow but pink, magenta or violet, with few and smooth petals, and so five times
+# over. Even seed 3, in pieces as *any*, becomes one whole flower of that kind. Roses, in this
+# model's world, are warm; their opposite is blue. A negative label does not leave something out. It
+# pulls.
 
 # %% [markdown]
 # ### Exercise 6 · Away from another flower
