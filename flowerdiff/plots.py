@@ -141,18 +141,25 @@ def trade_off(
     """
     figure = _figure(*size)
     axes = _axes(figure, 1, 1, 1, xlabel=xlabel, ylabel=ylabel)
+    named = []  # (name, x, y) of all points
     for style, (name, points) in enumerate(series.items()):
         colour, dash = COLOURS[style % len(COLOURS)], DASHES[style % len(DASHES)]
         x, y = (_array(list(side)).T for side in zip(*points.values(), strict=True))  # (3, points)
         axes.plot(x[0], y[0], dash, marker="o", color=colour, label=name)
         axes.hlines(y[0], x[1], x[2], colour, linewidth=0.8, alpha=0.6)
         axes.vlines(x[0], y[1], y[2], colour, linewidth=0.8, alpha=0.6)
-        for i, point in enumerate(points):  # names in turn above and below: neighbours keep clear
-            where = (
-                {"xytext": (5, 5)} if i % 2 else {"xytext": (-5, -5), "ha": "right", "va": "top"}
-            )
-            axes.annotate(point, (x[0, i], y[0, i]), textcoords="offset points", **where)
+        named += zip(points, x[0], y[0], strict=True)
     axes.legend(frameon=False)
+    figure.draw_without_rendering()  # now it is settled where on the screen the points are
+    taken = axes.transData.transform([point for _, *point in named])  # (points, 2)
+    corners = np.array([(5, 5), (-5, -5), (5, -5), (-5, 5)])
+    for i, (name, *point) in enumerate(named):  # at the corner that is farthest from all the rest
+        middles = taken[i] + 2 * corners * figure.dpi / 72  # of the name, about
+        gaps = np.linalg.norm(middles[:, None] - taken, axis=2).min(axis=1)
+        dx, dy = corners[gaps.argmax()]
+        sides = {"ha": "left" if dx > 0 else "right", "va": "bottom" if dy > 0 else "top"}
+        axes.annotate(name, point, (dx, dy), textcoords="offset points", **sides)
+        taken = np.vstack([taken, middles[gaps.argmax()]]) if name else taken
     return show(figure, caption)
 
 

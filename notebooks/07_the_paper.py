@@ -10,7 +10,7 @@
 # # 07 · The paper
 #
 # **About 100 minutes**, six exercises among them; a good break is after section 4 · the machine
-# needs about one.
+# needs about two.
 #
 # **You need** lessons 03 and 06, and from 02 how time and class get into a net.
 #
@@ -361,8 +361,8 @@ notes["2 · range: the lowest value that a metric gets"] = floats.min(), 0.0
 picture(
     [*to_uint8(floats), *wrapped(floats)],
     "A pale water lily, a sunflower, a passion flower, a rose and a hibiscus. Above as people saw "
-    "them. Below as FID and IS got them: whatever is darker than the middle has jumped to pink, "
-    "blue and green patches with hard edges.",
+    "them. Below as FID and IS got them: most of what is darker than the middle has jumped to "
+    "pink, blue and green patches with hard edges; the darkest stays dark.",
     labels=["for the eye"] * 5 + ["for FID, IS"] * 5,
     columns=5,
 )
@@ -418,7 +418,7 @@ Markdown(table_1(runs, False) + "\n" + table_1(runs, True))
 from IPython.display import display
 from PIL import Image
 
-from flowerdiff.still import Plot
+from flowerdiff.still import FlowerPlot
 
 
 def figure(name, what):
@@ -426,7 +426,7 @@ def figure(name, what):
     drawn = Image.open(course_file(f"docs/results/study/{name}.png")).convert("RGB")
     words = f"{what}: 24 samples without classes, 24 with. Above them CNN-IQA / NIQE / BRISQUE, as "
     words += "published: of this net, and in the paper."
-    display(Plot(torch.from_numpy(np.array(drawn)).permute(2, 0, 1), words))
+    display(FlowerPlot(torch.from_numpy(np.array(drawn)).permute(2, 0, 1), words))
 
 
 figure("augmented-as-published", "The 2-layer net, augmented as published")
@@ -723,7 +723,7 @@ curves(
     {title: {"": (at, torch.tensor([s[name][0] for s in whole]))} for title, name in names.items()},
     caption="The course's model over w, from -1 (the label is not heard) on. The share of pictures "
     "whose species a recogniser has among its first five rises steeply, then flattens out. "
-    "Diversity within a species falls until w = 2, and then no further. KID is lowest in between.",
+    "Diversity within a species falls until w = 2, and then hardly. KID is lowest in between.",
     xlabel="w",
 )
 

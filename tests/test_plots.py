@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 
 import matplotlib
 import pytest
@@ -12,6 +13,7 @@ from flowerdiff import plots
 from flowerdiff.pixels import to_uint8
 from flowerdiff.sampling import noise
 from flowerdiff.schedule import cosine_schedule, linear_schedule
+from flowerdiff.still import FlowerPlot
 from flowerdiff.widgets import histogram_player, noise_stepper, schedule_explorer
 
 X0 = torch.rand((3, 16, 16), generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -70,6 +72,33 @@ def test_two_scores_against_each_other():
     assert second[: height // 3, int(0.8 * width) :].any()
     thin = near(image, "#66aad1", 20)  # that colour, see through to 60 %
     assert thin.sum(1).max() > 0.05 * width  # an interval to both sides of a point
+
+
+def test_names_of_points_that_crowd_stand_each_at_its_own(monkeypatch):
+    monkeypatch.setattr(plots, "show", lambda figure, caption: figure)
+    at = {"first": (0, 1), "one": (0.88, 0.79), "two": (0.95, 0.75), "four": (0.94, 0.74)}
+    figure = plots.trade_off(
+        {"a": {name: ((x,) * 3, (y,) * 3) for name, (x, y) in at.items()}}, "", "x", "y"
+    )
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    for name, box in boxes.items():
+        middle = (box.p0 + box.p1) / 2
+        gaps = {n: math.dist(middle, axes.transData.transform(point)) for n, point in at.items()}
+        assert min(gaps, key=gaps.get) == name
+        assert not any(box.overlaps(other) for n, other in boxes.items() if n != name)
+
+
+def test_a_plot_of_flowers_keeps_a_colour_that_few_of_them_have():
+    noise = torch.rand(3, 200, 400, generator=torch.Generator().manual_seed(0))
+    pixels = (noise * torch.tensor([255, 255, 60]).view(3, 1, 1)).byte()  # all but blue
+    pixels[:, 90:100, 200:210] = torch.tensor([120, 40, 230], dtype=torch.uint8).view(3, 1, 1)
+    file, width = FlowerPlot(pixels, "").png()
+    shown = Image.open(io.BytesIO(file)).convert("RGB")
+    assert width == 200 and shown.size == (400, 200)
+    red, green, blue = shown.getpixel((205, 95))
+    assert blue > 200 and green < 80
 
 
 def test_densities_of_several_panels_have_one_scale():
