@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,8 @@ def test_the_example_lines_are_what_the_program_reads_and_says():
     assert list(sample.facts) == list(classroom.read(classroom.line([]))[0].facts)
     lines = next(b for b in blocks if b.startswith("Ana: ")).replace("...; ", "")
     printed = next(b for b in blocks if b.startswith("$ flowerdiff doctor --read"))
-    table = classroom.table(classroom.read(lines), ours="0.1.0")
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    table = classroom.table(classroom.read(lines), ours)
     assert printed.partition("\n")[2].rstrip() == table
 
 
