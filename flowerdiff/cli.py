@@ -65,15 +65,16 @@ def sample(args: argparse.Namespace) -> int:
 
     model = load_model(args.model) if args.model else load_pretrained()
     model.net.to(processes().device)  # a GPU, if there is one
-    if args.label != "any" and not model.knows_classes:
+    anything = args.label.casefold() == "any"
+    if not anything and not model.knows_classes:
         raise ValueError("this model was told no classes in training: leave --label out")
-    label = model.null_label if args.label == "any" else model.label(args.label)
+    label = model.null_label if anything else model.label(args.label)
     seeds = list(range(args.seed, args.seed + args.n))
     labels = torch.full((args.n,), label)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)  # first: drawing takes long
     images = to_uint8(draw(model, seeds, labels, args.w, args.sampler, args.steps))
 
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
     for seed, image in zip(seeds, images, strict=True):
         save_png(out / f"{seed:05d}.png", image)
     save_png(out / "grid.png", grid(images))

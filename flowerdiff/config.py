@@ -15,6 +15,9 @@ SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 IN_WORDS = {int: "a whole number", float: "a number", str: "a text", dict: "a table, as in [net]"}
 # Must be 1 or more: a 0, meant as "never", would do nothing or divide by zero.
 COUNTS = ("size", "save_every", "sample_every", "steps", "batch_size", "accumulate", "stair")
+# Must be more than 0: a 0, meant as "none", would scale all gradients to nothing.
+SIZES = {"grad_clip": "inf for no limit", "min_snr_gamma": "leave it out for equal weights"}
+NO_BACKSLASH = "in double quotes \\ means something else: write paths with / or in single quotes"
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,20 @@ class Run:
 def read_run(path: str | Path) -> Run:
     """Read a TOML file. Raises ValueError that says what is wrong with it."""
     try:
-        given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        given = read_toml(path)
         return checked(Run(**given | {"train": train_config(given.get("train", {}))}))
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise ValueError(f"{path}: {error}".replace("Run.__init__() ", "")) from None
+
+
+def read_toml(path: str | Path) -> dict:
+    """A TOML file's tables. Raises TOMLDecodeError, which says where."""
+    text = Path(path).read_text(encoding="utf-8-sig")  # Windows' editors may put a mark before it
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        hint = f"; {NO_BACKSLASH}" if "\\" in text else ""
+        raise tomllib.TOMLDecodeError(f"{error}{hint}") from None
 
 
 def train_config(settings: dict) -> TrainConfig:
@@ -66,6 +79,12 @@ def checked(run: Run) -> Run:
             value = getattr(config, setting.name)
             if setting.name in COUNTS and value < 1:
                 raise TypeError(f"{setting.name} is {value!r}: it is at least 1")
+            if setting.name in SIZES and value is not None and not value > 0:
+                raise TypeError(
+                    f"{setting.name} is {value!r}: it is more than 0; {SIZES[setting.name]}"
+                )
+            if isinstance(value, str) and not value.isprintable():
+                raise TypeError(f"{setting.name} is {value!r}: {NO_BACKSLASH}")
     if not run.train.ema_decay:
         raise TypeError("ema_decay is a list, such as [0.999]")
     choices = {

@@ -8,6 +8,7 @@ read is an error that names it and says what to do: nothing is replaced or left 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 import warnings
@@ -59,6 +60,7 @@ class Flowers:
         indices = torch.as_tensor(indices)
         if indices.dtype != torch.bool:
             indices = indices.long()  # an empty list arrives as float
+        indices = indices.reshape(-1)  # a single number is a list of one
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def label(self, name: str | int) -> int:
@@ -209,7 +211,8 @@ def _number_classes(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     """Labels that are names, or unnamed numbers, become 0, 1, … Bad ones stay as they are."""
     texts = {row.label for row in rows if isinstance(row.label, str) and row.label}
     numbers = {row.label for row in rows if type(row.label) is int and row.label >= 0}
-    known = [*sorted(numbers), *sorted(texts)]
+    # Numbers written as text, too, go by what they are: 2 comes before 10.
+    known = [*sorted(numbers), *sorted(texts, key=lambda text: (_number(text), text))]
     new = {label: k for k, label in enumerate(known)}
     numbered = [
         replace(row, label=new[row.label])
@@ -218,6 +221,10 @@ def _number_classes(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
         for row in rows
     ]
     return numbered, [str(label) for label in known]
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdecimal() else math.inf
 
 
 def _decode(rows: list[Row], names: list[str], source: str, size: int, skip_bad: bool) -> Flowers:

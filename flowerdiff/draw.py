@@ -26,11 +26,15 @@ def draw(
     `BATCH` of them at a time. The net is asked where it lies: `model.net.to("cuda")` draws on a
     GPU, with the same noise.
     w: guidance weight, -1 for no class. sampler: one of SAMPLERS. steps, clip_x0: as for those.
-    Raises ValueError if there is not one seed for each label.
+    Raises ValueError if there is not one seed for each label, or there is no such label or sampler.
     """
     labels = torch.as_tensor(labels)
-    if len(seeds) != len(labels):
+    if len(seeds) != len(labels) or not len(labels):
         raise ValueError(f"one seed per label: {len(labels)} labels, {len(seeds)} seeds")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"no sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
+    for label in set(labels.tolist()) - {model.null_label}:
+        model.label(label)
     if (labels == model.null_label).all() or not model.knows_classes:
         w = -1.0  # both predictions would be the same one
     device = next(model.net.parameters()).device

@@ -94,7 +94,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     if asked.n < 3:
         raise ValueError(f"n is {asked.n}; the scores need 3 samples at the very least")
     judges = judges_named(asked.quality)
-    extractor = inception() if asked.features == "inception" else efficientnet_lite0()
+    extractor = {"inception": inception, "efficientnet-lite0": efficientnet_lite0}[asked.features]()
     model, digest = _model(asked.model)
     timesteps(model.schedule, asked.steps, None)  # raises ValueError for steps that there are not
     for net in (model.net, extractor):

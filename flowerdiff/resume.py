@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import operator
 from dataclasses import asdict, replace
 
 import torch
@@ -52,11 +53,13 @@ def note(config, net: nn.Module, schedule, images: Tensor, labels: Tensor, augme
         )
     }  # fmt: skip
     name = getattr(augment, "__qualname__", type(augment).__qualname__)
-    return {
+    note = {
         "train": asdict(replace(config, **MAY_CHANGE)) | {"augment": name},
         "net": {"kind": type(net).__name__} | asdict(net.config),
         "data": {"images": len(images), "size": list(images.shape[2:])} | digests,
     }
+    # As a file has it. NumPy's numbers become Python's: `TrainConfig(seed=np.int64(3))`.
+    return json.loads(json.dumps(note, default=operator.methodcaller("item")))
 
 
 def check_same_run(path, saved: dict, wanted: dict, defaults: dict) -> None:

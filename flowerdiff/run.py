@@ -39,7 +39,7 @@ from tqdm import tqdm
 
 from flowerdiff.augment import AUGMENTATIONS
 from flowerdiff.checkpoint import FlowerModel, load_model, make_net, save_model
-from flowerdiff.config import Run, read_run, schedule_of
+from flowerdiff.config import Run, checked, read_run, schedule_of
 from flowerdiff.data import Flowers, load_flowers
 from flowerdiff.draw import draw
 from flowerdiff.pixels import grid, save_png, to_uint8
@@ -61,7 +61,7 @@ class RunFolder:
 
     def __init__(self, run: Run, flowers: Flowers, schedule: Schedule):
         self.run, self.flowers, self.schedule = run, flowers, schedule
-        self.path = Path(run.out)
+        self.path = Path(run.out).expanduser()
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
         self.seconds_before = self.cpu_before = 0.0  # of earlier sessions of this run
         self.cpu_began = cpu_seconds()
@@ -124,9 +124,14 @@ def _without_folders(path: str) -> str:
 def train_run(config: str | Path, **changes) -> Path:
     """Run, or go on with, the training that the TOML file describes; returns its folder.
 
-    changes: fields of `Run` to use instead of the file's, such as `source`.
+    changes: fields of `Run` to use instead of the file's, such as `source`. Raises ValueError that
+    says what is wrong with them or with the file.
     """
-    run = replace(read_run(config), **changes)
+    changes = {k: str(v) if isinstance(v, Path) else v for k, v in changes.items()}
+    try:
+        run = checked(replace(read_run(config), **changes))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
     flowers = load_flowers(run.source, size=run.size, split=run.split)
     return train_flowers(run, flowers, with_changes(config, changes))
 
@@ -135,10 +140,11 @@ def with_changes(config: str | Path, changes: dict[str, str]) -> str:
     """The TOML file's text with other values of its fields above the tables, so that one can go
     on from the copy.
     """
-    text = Path(config).read_text(encoding="utf-8")
+    text = Path(config).read_text(encoding="utf-8-sig")
     for name, value in changes.items():
         rest = re.sub(rf"(?m)^{name}\s*=.*\n?", "", text, count=1)
-        text = f"{name} = {json.dumps(str(value), ensure_ascii=False)}\n{rest}"
+        line = "" if value is None else f"{name} = {json.dumps(value, ensure_ascii=False)}\n"
+        text = line + rest
     return text
 
 

@@ -59,12 +59,13 @@ def timesteps(schedule: Schedule, steps: int | Sequence[int] | None, start: int 
         raise ValueError(f"a walk starts at t in 1..{schedule.T}, not {start}")
     if steps is None:
         return list(range(start, -1, -1))
-    if hasattr(steps, "__index__"):  # a whole number, NumPy's too
+    # A whole number, NumPy's too; arrays of times have __index__ as well.
+    if hasattr(steps, "__index__") and not getattr(steps, "ndim", 0):
         steps = operator.index(steps)
         if not 1 <= steps <= start:
             raise ValueError(f"from t = {start} a walk has 1 to {start} steps, not {steps}")
         return [round(start * (steps - i) / steps) for i in range(steps + 1)]
-    times = list(steps)
+    times = [operator.index(t) for t in steps]
     times = times if times and times[0] == start else [start, *times]
     if times[-1] != 0 or any(s >= t for t, s in pairwise(times)):
         raise ValueError(f"the times of a walk fall from {start} to 0; got {times}")

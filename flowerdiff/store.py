@@ -6,7 +6,10 @@ The file is ordinary safetensors. Its metadata holds the note (JSON) and the SHA
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
@@ -23,21 +26,31 @@ def digest_of(tensors: dict[str, Tensor], note: str = "") -> str:
     return hashlib.sha256(safetensors.torch.save(tensors) + note.encode()).hexdigest()
 
 
-def write(path: str | os.PathLike, tensors: dict[str, Tensor], note: dict) -> str:
-    """Write tensors and a JSON-able note; return their SHA-256.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to; what is there at the end takes the place of `path`.
 
     A reader, or a crash at any moment, finds the old file or the new one, never a half of it.
     """
-    path, text = Path(path), json.dumps(note)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: str | os.PathLike, tensors: dict[str, Tensor], note: dict) -> str:
+    """Write tensors and a JSON-able note, at once or not at all; return their SHA-256."""
+    path = Path(path).expanduser()
+    text = json.dumps(note)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     digest = digest_of(tensors, text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(safetensors.torch.save(tensors, {"note": text, "sha256": digest}))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
     return digest
 
 
@@ -46,7 +59,7 @@ def read(path: str | os.PathLike, sha256: str | None = None) -> tuple[dict[str, 
 
     Raises CheckpointError, and returns nothing, if anything is amiss.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"no such file: {path}")
     try:

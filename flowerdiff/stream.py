@@ -37,7 +37,7 @@ def draw_time(u: float, T: int, logit_normal: tuple[float, float] | None) -> int
     if logit_normal is not None:
         u = min(max(u, 1e-9), 1 - 1e-9)
         u = 1 / (1 + math.exp(-NormalDist(*logit_normal).inv_cdf(u)))
-    return 1 + int(u * T)
+    return min(1 + int(u * T), T)  # a sigmoid may be rounded up to 1
 
 
 def draw_batch(images, labels, T, null_label, config, places, augment):

@@ -137,10 +137,10 @@ def train(
     run that is at its end nothing is yielded, and only `net` restored.
 
     Under `torchrun` each process takes its share of every batch: the same loss curve, sooner, but
-    for BatchNorm, which sees one share (`flowerdiff.processes`). Raises ValueError if the batch
-    can't be shared out, the precision or prediction is unknown, a label is none of the net's, or
-    one of several processes has its net elsewhere than on its own device; CheckpointError if the
-    checkpoint is damaged or belongs to another run.
+    for BatchNorm, which sees one share (`flowerdiff.processes`). Raises ValueError if there is not
+    one label for each image, a label is none of the net's, the batch can't be shared out, the
+    precision or prediction is unknown, or one of several processes has its net elsewhere than on
+    its own device; CheckpointError if the checkpoint is damaged or belongs to another run.
     """
     check_prediction(config.prediction)
     device, was_training = next(net.parameters()).device, net.training
@@ -156,9 +156,11 @@ def train(
     own = processes().device  # "cpu" may be "cpu:0" there
     if world > 1 and (device.type, device.index or 0) != (own.type, own.index or 0):
         raise ValueError(f"the net lies on {device}: net.to(processes().device) first")
-    classes = net.config.num_classes
-    if classes and int(labels.max()) >= classes:
-        raise ValueError(f"the net knows {classes} classes, but there is a label {labels.max()}")
+    if len(labels) != len(images) or not len(images):
+        raise ValueError(f"one label per image: {len(images)} images, {len(labels)} labels")
+    classes, (lowest, highest) = net.config.num_classes, labels.aminmax()
+    if classes and (wrong := [int(y) for y in (lowest, highest) if not 0 <= y < classes]):
+        raise ValueError(f"the net knows {classes} classes, but there is a label {wrong[0]}")
 
     # channels_last is the layout that convolutions are fast in, on CPUs and on GPUs.
     net.to(memory_format=torch.channels_last)

@@ -101,8 +101,21 @@ def test_drawing_takes_lists_and_asks_once_where_both_answers_are_one(path):
         draw(flowers, [4, 5], null, 1.0, steps=2), draw(flowers, [4, 5], null, -1.0, steps=2)
     )
     assert set(asked) == {2}
-    with pytest.raises(ValueError, match="3 labels, 2 seeds"):
-        draw(flowers, [4, 5], [0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "labels", "sampler", "message"),
+    [
+        ([4, 5], [0, 1, 1], "ddim", "3 labels, 2 seeds"),
+        ([], [], "ddim", "0 labels, 0 seeds"),
+        ([4, 5], [0, 3], "ddim", "no class 3: they go from 0 to 1"),
+        ([4, 5], [-1, 0], "ddim", "no class -1"),
+        ([4], [0], "DDIM", "no sampler 'DDIM': choose from ddim, ddpm"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(path, seeds, labels, sampler, message):
+    with pytest.raises(ValueError, match=message):
+        draw(load_model(path), seeds, labels, sampler=sampler, steps=2)
 
 
 def test_missing(tmp_path):
@@ -176,6 +189,15 @@ def test_writing_is_atomic(path, monkeypatch):
         save_model(path, replace(model(), card={"data": "other"}))
     assert path.read_bytes() == before
     assert len(load_model(path).class_names) == 2
+    assert list(path.parent.iterdir()) == [path]  # nor does half a file stay, and fill the disk
+
+
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    save_model("~/kept/m.safetensors", model())
+    assert (tmp_path / "kept/m.safetensors").exists()
+    assert load_model("~/kept/m.safetensors").image_size == 16
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells")

@@ -16,7 +16,7 @@ from flowerdiff.data import Flowers
 from flowerdiff.garden import garden
 from flowerdiff.guidance import guided
 from flowerdiff.pixels import to_uint8
-from flowerdiff.run import train_flowers
+from flowerdiff.run import train_flowers, train_run
 from flowerdiff.sampling import SAMPLERS, noise
 from flowerdiff.training import TrainConfig
 
@@ -55,6 +55,10 @@ def picture(path):
         (("sample_every = 4", "sample_every = 0"), "sample_every is 0: it is at least 1"),
         (("steps = 5", 'steps = 5\nlr = "1e-4"'), "lr is '1e-4': it is a number"),
         (("steps = 5", "steps = 5\nlr = true"), "lr is True: it is a number"),
+        (("steps = 5", "steps = 5\ngrad_clip = 0"), "grad_clip is 0: .* inf for no limit"),
+        (("steps = 5", "steps = 5\nmin_snr_gamma = 0.0"), "min_snr_gamma is 0.0: .* leave it out"),
+        (('source = "garden"', r'source = "D:\flowers"'), "in double quotes .* single quotes"),
+        (('source = "garden"', r'source = "C:\Users\ana"'), "in double quotes .* single quotes"),
         (("steps = 5", 'steps = 5\nmin_snr_gamma = "5"'), "min_snr_gamma is '5': it is a number"),
         (
             ("steps = 5", "steps = 5\nt_logit_normal = 3"),
@@ -81,8 +85,18 @@ def test_slips_in_a_config_are_named_before_anything_is_loaded(tmp_path, change,
     config.write_text(text.replace(*change))
     with pytest.raises(ValueError, match=said):
         read_run(config)
-    config.write_text(text.replace("steps = 5", "steps = 1e4"))
-    assert read_run(config).train.steps == 10_000
+    config.write_text(text.replace("steps = 5", "steps = 1e4"), encoding="utf-8-sig")
+    assert read_run(config).train.steps == 10_000  # with Windows' mark at its beginning, too
+
+
+def test_changes_from_python_are_checked_and_kept(tmp_path):
+    config, out = tmp_path / "run.toml", tmp_path / "run"
+    config.write_text(RUN.format(out="elsewhere", steps=1))
+    with pytest.raises(ValueError, match="sample_every is 0"):
+        train_run(config, out=out, sample_every=0)
+    assert train_run(config, out=out, size=32, split=None) == out
+    again = read_run(out / "run.toml")
+    assert (again.out, again.size, again.split) == (str(out), 32, None)
 
 
 def test_a_run_with_nothing_left_to_do_says_so(tmp_path, capsys):
@@ -218,6 +232,16 @@ def test_sample_writes_what_the_library_draws(tmp_path, sampler, w):
     assert again["seeds"] == [7, 8]
     assert (again["label"], again["sampler"], again["steps"]) == ("sunflower", sampler, 2)
     assert picture(tmp_path / "grid.png").shape == (64 + 4, 2 * 64 + 6, 3)
+
+
+def test_any_flower_by_a_capital_and_a_folder_that_is_none(tmp_path, monkeypatch, capsys):
+    arguments = ["sample", "--steps", "1", "--n", "1", "--label", "Any", "--out"]
+    assert main([*arguments, str(tmp_path / "any")]) == 0
+    assert json.loads((tmp_path / "any/samples.json").read_text())["label_number"] == 102
+    monkeypatch.setattr("flowerdiff.draw.draw", None)  # it is said before anything is drawn
+    (tmp_path / "file").write_text("")
+    assert main([*arguments, str(tmp_path / "file")]) == 1
+    assert "file" in capsys.readouterr().err
 
 
 def test_an_image_is_the_same_in_whichever_batch_it_is_drawn(tmp_path):

@@ -272,6 +272,7 @@ def test_an_error_is_seen_and_the_film_stays(bench, monkeypatch):
     bench.sliders["blur"].value = 2.5
     assert "<b>RuntimeError</b>: no &lt;more&gt; memory" in bench.message.value
     assert len(bench.seen) == before
+    assert bench.chosen() == bench.seen[bench.player.index].damage  # the sliders go back
 
 
 def test_where_no_widget_runs_there_is_a_picture(bench):

@@ -259,6 +259,17 @@ def test_metadata_file(tmp_path):
     assert [flowers.class_names[k] for k in flowers.labels] == ["rose", "daisy"]
 
 
+def test_numbers_for_names_keep_their_order(tmp_path):
+    for k in range(12):
+        write(tmp_path / f"{k}.png", plain(RED))
+    lines = [f"{k}.png,{k}" for k in range(12)]
+    write(tmp_path / "metadata.csv", "\n".join(["file_name,label", *lines]).encode())
+    flowers = load_flowers(tmp_path, size=8)
+    assert flowers.class_names == [str(k) for k in range(12)]
+    assert sorted(flowers.labels.tolist()) == list(range(12))
+    assert flowers.label("10") == flowers.label(10) == 10
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -433,6 +444,7 @@ def test_flowers_say_what_they_are_in_one_line():
         ([], []),
         (range(2), [0, 1]),
         (torch.tensor([1]), [1]),
+        (1, [1]),
         (FLOWERS.labels == 1, [1, 2]),
     ],
 )

@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "evaluate": {"checkpoint", "data", "draw", "metrics", "processes", "sampling", "store"},
     "study": {
         "augment", "checkpoint", "config", "data", "draw", "evaluate", "guidance", "metrics",
-        "processes", "run", "sampling", "training",
+        "processes", "run", "sampling", "store", "training",
     },
     "still": set(),
     "course": set(),

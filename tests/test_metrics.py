@@ -41,7 +41,7 @@ from flowerdiff.metrics import (
     train_recogniser,
     weights,
 )
-from flowerdiff.metrics.report import copies_found
+from flowerdiff.metrics.report import copies_found, measure
 from flowerdiff.mixture import Mixture
 from flowerdiff.pixels import from_uint8, save_png
 from flowerdiff.schedule import cosine_schedule
@@ -304,6 +304,15 @@ def test_the_interval_of_diversity_holds_the_truth_as_often_as_it_says(classes):
 
 def measured(images):
     return Measured(images, torch.zeros(len(images), dtype=torch.long), tiny()(images))
+
+
+def test_of_one_class_there_is_nothing_to_recognise():
+    values = torch.randn(3, 12, 8, generator=torch.Generator().manual_seed(0)).double()
+    label, images = torch.zeros(12, dtype=torch.long), torch.zeros(12, 3, 2, 2, dtype=torch.uint8)
+    names = [row.samples.name for row in measure(*(
+        Measured(images, label, Features(part, "f")) for part in values
+    ))]  # fmt: skip
+    assert [name.split()[0] for name in names] == ["KID", "FID", "diversity"]
 
 
 def test_memorisation_finds_planted_copies_and_mirrored_ones():

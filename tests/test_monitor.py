@@ -309,6 +309,12 @@ def test_the_buttons_follow_the_run():
     assert list(watch.samples)[-1] == before + 10
 
 
+def test_there_is_no_more_than_the_training_has():
+    watch = monitor(4, Training(steps=4))
+    watch.wait()
+    assert watch.more_button.disabled
+
+
 def test_the_averaged_net_is_kept_while_nobody_trains_it():
     kept = []
 

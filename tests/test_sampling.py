@@ -236,6 +236,16 @@ def test_impossible_times_are_refused(steps, start, message):
 def test_a_whole_number_of_numpys_is_a_number_of_steps():
     assert timesteps(LINEAR, np.int64(5), None) == timesteps(LINEAR, 5, None)
     assert torch.equal(noise(torch.arange(3), 7, SHAPE), noise(range(3), 7, SHAPE))
+    assert timesteps(LINEAR, torch.tensor(5), None) == timesteps(LINEAR, 5, None)
+
+
+def test_times_may_come_as_a_tensor_or_an_array():
+    even = np.linspace(800, 0, 5).astype(int)
+    for times in (even, torch.from_numpy(even), list(torch.from_numpy(even))):
+        visited = timesteps(LINEAR, times, None)
+        assert visited == [800, 600, 400, 200, 0] and {type(t) for t in visited} == {int}
+    with pytest.raises(TypeError, match="integer"):
+        timesteps(LINEAR, [800.0, 400.5, 0.0], None)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values())

@@ -18,6 +18,7 @@ from flowerdiff.data import load_flowers
 from flowerdiff.metrics import Features, Quality, inception_score
 from flowerdiff.study import audit, paper, worker
 from flowerdiff.study.cost import Trial, _cost, estimate
+from flowerdiff.study.figures import _guidance
 from flowerdiff.study.grid import read_study
 from flowerdiff.study.tables import differences, tables
 
@@ -177,6 +178,9 @@ def test_its_flowers_are_the_largest_classes_evenly(tiny):
         (('name = "hue"', 'name = "shift"'), "two rows are called 'shift'"),
         (("more_steps = 25", "more_steps = 2500"), "more_steps is 2500: there are 1 to 800"),
         (("published_steps = 100", 'published_steps = "every"'), "it is a whole number"),
+        (("published_steps = 100", "published_steps = 0"), "published_steps is 0: there are 1 to"),
+        (("more_steps = 25", "more_steps = 25\npublished_images = 2"), "published_images is 2"),
+        (("batch_size = 16", "batch_size = 0"), "batch_size is 0"),
         (('features = "efficientnet-lite0"', 'features = "lite0"'), "no features 'lite0'"),
         (('kind = "TwoLayerUNet", width = 32', 'kind = "TwoLayer", width = 32'), "no net 'TwoLay"),
         (("epochs = 20", "epochs = 0"), "epochs is 0"),
@@ -187,6 +191,16 @@ def test_a_wrong_config_is_said_to_be(tmp_path, change, said):
     config.write_text(CONFIG.read_text().replace(*change))
     with pytest.raises(ValueError, match=said):
         read_study(config, "small" if change[0] == "scale" else "laptop", "out")
+
+
+@pytest.mark.parametrize("w, curves", [(2.0, [3, 3, 1, 2]), (3.0, [2, 2, 1, 2])])
+def test_a_guidance_figure_needs_no_w_of_the_papers(w, curves):
+    assert (w in paper.TABLE_3) == (curves[0] == 3)
+    score = {"value": 0.5, "n": 8}
+    more = {"KID": score, "recognition top-5": score, "diversity": score}
+    row = {"w": w, "published": {"FID": 3.0, "IS": 2.0}, "more": more}
+    figure = _guidance({"guidance": [row | {"corrected": {"FID": score, "IS": score}}]})
+    assert [len(axes.lines) for axes in figure.axes] == curves
 
 
 def test_rows_can_be_chosen():

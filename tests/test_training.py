@@ -180,6 +180,18 @@ def test_what_cannot_be_trained_is_refused_at_once():
     pictures, labels = images()
     with pytest.raises(ValueError, match="knows 4 classes, but there is a label 4"):
         next(train(small_net(), pictures, labels + 1, cosine_schedule(100), TrainConfig()))
+    with pytest.raises(ValueError, match="knows 4 classes, but there is a label -1"):
+        next(train(small_net(), pictures, labels - 1, cosine_schedule(100), TrainConfig()))
+    for n in (0, 3):
+        with pytest.raises(ValueError, match=f"one label per image: {n} images, 4 labels"):
+            next(train(small_net(), pictures[:n], labels, cosine_schedule(100), TrainConfig()))
+
+
+def test_numpys_numbers_are_settings_too(tmp_path):
+    config = TrainConfig(steps=2, batch_size=4, seed=np.int64(3), lr=np.float32(1e-3))
+    _, progress = run(config, tmp_path / "checkpoint.safetensors", save_every=1)
+    assert [p.step for p in progress] == [1, 2]
+    assert run(config, tmp_path / "checkpoint.safetensors")[1] == []  # it is of the same run
 
 
 def test_a_net_is_trained_where_it_lies(monkeypatch):
@@ -317,6 +329,7 @@ def test_times_can_be_drawn_more_often_where_wanted(mean, std):
     assert (t - expected - 0.5).abs().max() <= 0.501
     assert draw_time(0.0, T, (mean, std)) >= 1
     assert draw_time(1 - 1e-16, T, (mean, std)) <= T
+    assert draw_time(1.0, T, (mean, 50.0)) <= T and draw_time(1.0, T, None) == T
     _, _, drawn, _ = draw(range(800), t_logit_normal=(mean, std))
     assert drawn.double().mean() / 800 == pytest.approx(
         torch.sigmoid(mean + std * torch.randn(10**6)).mean().item(), abs=0.01

@@ -146,6 +146,8 @@ def _guidance(result: dict) -> Figure:
         axes.title.set_fontsize(10)
         lines = iter([(BLUE, "-"), (ORANGE, "--")])
         for name, values in curves.items():
+            if not any(v == v for v in values):  # all NaN: none of the paper's w
+                continue
             colour, style = (GREY, ":") if name == "the paper" else next(lines)
             scale = _as_ones(values) if title.startswith("FID") else values
             axes.plot(ws, scale, style, color=colour, marker=".", label=name)

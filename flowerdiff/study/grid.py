@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from flowerdiff.config import Run, check_types, checked, schedule_of, train_config
+from flowerdiff.config import Run, check_types, checked, read_toml, schedule_of, train_config
 from flowerdiff.data import DataError, Flowers, load_flowers
 from flowerdiff.training import TrainConfig
 
@@ -107,7 +107,7 @@ def read_study(path: str | Path, scale: str, out: str | Path, source: str | None
     Raises ValueError that says what is wrong with the file.
     """
     try:
-        fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        fields = read_toml(path)
         if scale not in fields["scales"]:
             raise ValueError(f"no scale {scale!r}: choose from {', '.join(fields['scales'])}")
         chosen = fields["scales"][scale]
@@ -172,8 +172,12 @@ def _check_measures(study: Study) -> None:
     for run in study.runs:
         T = schedule_of(run.run).T
         for name in ("published_steps", "more_steps"):
-            if not 1 <= (getattr(measures, name) or T) <= T:
-                raise TypeError(f"{name} is {getattr(measures, name)}: there are 1 to {T}")
+            steps = getattr(measures, name)
+            if steps is not None and not 1 <= steps <= T:
+                raise TypeError(f"{name} is {steps}: there are 1 to {T}")
+    for name in ("published_images", "more_images"):
+        if getattr(measures, name) < 4:  # half of them are measured, and a score needs two
+            raise TypeError(f"{name} is {getattr(measures, name)}: it is at least 4")
 
 
 def _study_run(fields: dict, scale: dict, row: dict, model: str, seed: int, out: Path) -> StudyRun:
@@ -207,6 +211,8 @@ def _train(settings: dict, epochs: int, seed: int) -> TrainConfig:
     """The paper's course of the learning rate: down to 0, epoch by epoch."""
     if not epochs > 0:
         raise TypeError(f"epochs is {epochs}: it is more than 0")
+    if not settings["batch_size"] > 0:
+        raise TypeError(f"batch_size is {settings['batch_size']}: it is at least 1")
     steps = round(epochs * PAPER_IMAGES / settings["batch_size"])
     course = {"steps": steps, "decay": steps, "stair": round(steps / epochs), "seed": seed}
     return train_config(settings | course)

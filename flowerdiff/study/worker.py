@@ -29,6 +29,7 @@ from flowerdiff.metrics import require_extra
 from flowerdiff.pixels import grid, save_png
 from flowerdiff.processes import machine, processes
 from flowerdiff.run import train_flowers
+from flowerdiff.store import replacing
 from flowerdiff.study.grid import Study, StudyRun
 from flowerdiff.study.measure import Instruments, make_instruments, measure_run, real_scores, walk
 
@@ -91,9 +92,8 @@ def do(run: StudyRun, study: Study, flowers: Flowers, by: Instruments, folder: P
 
 def write(path: Path, results: dict) -> None:
     """A whole JSON file or none."""
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(results, indent=2, default=str) + "\n", encoding="utf-8")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_text(json.dumps(results, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def worker_command(args) -> list[str]:

@@ -139,6 +139,7 @@ class DamageBench(Bench):
 
     def settle(self) -> None:
         self.player.preview(None)
+        self._follow()  # also where what the sliders asked for could not be measured
 
     def still(self) -> tuple[Tensor, str]:
         """The first damages, and their scores in the words for them."""

@@ -145,7 +145,9 @@ class TrainingMonitor(Bench):
         self.pause_button.description = "Pause" if run.working else "Go on"
         self.pause_button.disabled = run.done
         self.stop_button.disabled = run.done
-        self.more_button.disabled = run.error is not None
+        # Not beyond the steps that the training itself has (`TrainConfig.steps`).
+        at_the_end = run.progress is not None and run.progress.step == run.progress.steps
+        self.more_button.disabled = run.error is not None or at_the_end
         self.keep_button.disabled = run.progress is None
 
     def still(self) -> tuple[Tensor, str]:
