@@ -25,7 +25,8 @@ from flowerdiff.schedule import Schedule
 from flowerdiff.widgets import log_snr_times
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results/steps.json"
-SAMPLES = {5: 204, 10: 204, 25: 204, 50: 204, 200: 204, None: 102}  # of so many steps; None: all T
+# Of so many steps; None: all T. Two of each class, of all T of the first 18 only.
+SAMPLES = {5: 204, 10: 204, 25: 204, 50: 204, 200: 204, None: 120}
 FEW = 25  # up to so many steps, other spacings are tried
 
 
