@@ -7,6 +7,7 @@ Lesson 03's net and flowers (four species, 60 of each, 32 pixels): what it draws
 row by row, 16 in each.
 """
 
+import argparse
 import time
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def samples(net) -> Tensor:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     began = time.process_time()
     images = [draw_flower(name, seed, SIZE) for name in SPECIES for seed in range(PER_SPECIES)]
