@@ -16,7 +16,7 @@ IN_WORDS = {int: "a whole number", float: "a number", str: "a text", dict: "a ta
 # Must be 1 or more: a 0, meant as "never", would do nothing or divide by zero.
 COUNTS = ("size", "save_every", "sample_every", "steps", "batch_size", "accumulate", "stair")
 # Must be more than 0: a 0, meant as "none", would scale all gradients to nothing.
-SIZES = {"grad_clip": "inf for no limit", "min_snr_gamma": "leave it out for equal weights"}
+MORE_THAN_0 = {"grad_clip": "inf for no limit", "min_snr_gamma": "leave it out for equal weights"}
 NO_BACKSLASH = "in double quotes \\ means something else: write paths with / or in single quotes"
 
 
@@ -79,9 +79,9 @@ def checked(run: Run) -> Run:
             value = getattr(config, setting.name)
             if setting.name in COUNTS and value < 1:
                 raise TypeError(f"{setting.name} is {value!r}: it is at least 1")
-            if setting.name in SIZES and value is not None and not value > 0:
+            if setting.name in MORE_THAN_0 and value is not None and not value > 0:
                 raise TypeError(
-                    f"{setting.name} is {value!r}: it is more than 0; {SIZES[setting.name]}"
+                    f"{setting.name} is {value!r}: it is more than 0; {MORE_THAN_0[setting.name]}"
                 )
             if isinstance(value, str) and not value.isprintable():
                 raise TypeError(f"{setting.name} is {value!r}: {NO_BACKSLASH}")
