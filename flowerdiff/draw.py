@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flowerdiff.checkpoint import FlowerModel
 from flowerdiff.guidance import guided
-from flowerdiff.sampling import SAMPLERS, noise
+from flowerdiff.sampling import noise, sampler_named
 
 BATCH = 30  # images at a time that any laptop's memory holds, guided ones too
 
@@ -31,8 +31,7 @@ def draw(
     labels = torch.as_tensor(labels)
     if len(seeds) != len(labels) or not len(labels):
         raise ValueError(f"one seed per label: {len(labels)} labels, {len(seeds)} seeds")
-    if sampler not in SAMPLERS:
-        raise ValueError(f"no sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
+    walk = sampler_named(sampler)
     for label in set(labels.tolist()) - {model.null_label}:
         model.label(label)
     if (labels == model.null_label).all() or not model.knows_classes:
@@ -44,7 +43,7 @@ def draw(
         own, y = seeds[i : i + BATCH], labels[i : i + BATCH].to(device)
         x_T = noise(own, model.schedule.T, shape).to(device)
         with torch.inference_mode():
-            *_, last = SAMPLERS[sampler](
+            *_, last = walk(
                 eps_model, model.schedule, x_T, y, steps=steps, seeds=own, clip_x0=clip_x0
             )
         drawn.append(last.x_t.cpu())

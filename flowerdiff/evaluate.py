@@ -11,9 +11,8 @@ In DIR: `scores.json`, `scores.md`, `samples/` and `real-*.safetensors` (run aga
 stop; a copy of the latter saves another DIR some minutes), and `nearest.png`, which shows real
 photographs.
 
-`--quality niqe brisque cnn-iqa is` adds scores that look at one set of images alone, and
-`--features inception` measures over the features of published FIDs; for the files that they need,
-see `flowerdiff weights`.
+`--quality niqe brisque cnn-iqa is` adds scores of one set of images alone, `--features inception`
+takes the features of published FIDs; for the files that they need, see `flowerdiff weights`.
 """
 
 import hashlib
@@ -63,7 +62,7 @@ from flowerdiff.metrics.quality import QUALITIES
 from flowerdiff.metrics.weights import FILES
 from flowerdiff.pixels import save_png, to_uint8
 from flowerdiff.processes import machine, processes
-from flowerdiff.sampling import timesteps
+from flowerdiff.sampling import sampler_named, timesteps
 
 PACKAGES = ("flowerdiff", "torch", "torchmetrics", "scikit-learn", "timm")
 IF_USED = {"pyiqa": "pyiqa", "torch_fidelity": "torch-fidelity"}  # their modules and packages
@@ -88,7 +87,7 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     """Draw, measure and write; returns the path of the table. Shows progress.
 
     Raises MissingExtra or MissingWeights within a second, ValueError if the model and the flowers
-    do not go together.
+    do not go together, or there is no such sampler or number of steps.
     """
     began = time.perf_counter()
     if asked.n < 3:
@@ -96,7 +95,8 @@ def evaluate(asked: Evaluation, out: Path) -> Path:
     judges = judges_named(asked.quality)
     extractor = {"inception": inception, "efficientnet-lite0": efficientnet_lite0}[asked.features]()
     model, digest = _model(asked.model)
-    timesteps(model.schedule, asked.steps, None)  # raises ValueError for steps that there are not
+    sampler_named(asked.sampler)  # raises ValueError, as the next line does for wrong steps
+    timesteps(model.schedule, asked.steps, None)
     for net in (model.net, extractor):
         net.to(processes().device)  # a GPU, if there is one
     train, validation = (

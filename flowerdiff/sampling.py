@@ -192,3 +192,10 @@ def dpm_solver_pp(
 
 # For menus and command lines. Written into code, the function itself reads better.
 SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "dpm_solver_pp": dpm_solver_pp}
+
+
+def sampler_named(name: str) -> Callable[..., Iterator[Step]]:
+    """One of SAMPLERS. Raises ValueError, with the names that there are, for any other."""
+    if name not in SAMPLERS:
+        raise ValueError(f"no sampler {name!r}: choose from {', '.join(SAMPLERS)}")
+    return SAMPLERS[name]

@@ -48,7 +48,7 @@ MAY_IMPORT = {
         "augment", "checkpoint", "config", "data", "draw", "processes", "schedule", "training",
         "unet",
     },
-    "metrics": {"schedule"},
+    "metrics": {"schedule", "store"},
     "colour": {"metrics"},
     "evaluate": {"checkpoint", "data", "draw", "metrics", "processes", "sampling", "store"},
     "study": {

@@ -607,11 +607,16 @@ def test_a_model_without_classes_is_not_asked_for_any(tmp_path, small, capsys):
     assert "told no classes" in capsys.readouterr().err
 
 
-def test_steps_that_there_are_not_are_refused_at_once(model_file, small, monkeypatch, capsys):
+def test_samplers_and_steps_that_there_are_not_are_refused_at_once(
+    tmp_path, model_file, small, monkeypatch, capsys
+):
     monkeypatch.setattr(evaluate, "load_flowers", lambda *_, **__: pytest.fail("looked at flowers"))
     command = ["evaluate", "--model", str(model_file), "--source", "garden", "--out", "x"]
     assert main([*command, "--steps", "51"]) == 1
     assert "1 to 50 steps, not 51" in capsys.readouterr().err
+    asked = evaluate.Evaluation(str(model_file), "garden", sampler="DDIM")
+    with pytest.raises(ValueError, match="no sampler 'DDIM': choose from ddim, ddpm"):
+        evaluate.evaluate(asked, tmp_path / "out")
 
 
 def test_a_model_of_other_flowers_is_refused(tmp_path, small, capsys):

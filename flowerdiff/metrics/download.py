@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from flowerdiff.metrics.weights import BadWeights, WeightFile
+from flowerdiff.store import replacing
 
 CHUNK = 1 << 18  # bytes
 TIMEOUT = 20.0  # seconds without one byte
@@ -48,12 +48,8 @@ def get(file: WeightFile, mirror: str | None = None, timeout: float = TIMEOUT) -
         except (OSError, HTTPException, BadWeights) as error:
             failures.append(f"{url.split('/')[2] or url}: {_reason(error)}")
             continue
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with replacing(path) as temporary:
             temporary.write_bytes(data)
-            os.replace(temporary, path)  # a reader finds the whole file or none
-        finally:
-            temporary.unlink(missing_ok=True)
         return path
     raise DownloadFailed(f"could not get {file.file} ({file.size}): {'; '.join(failures)}")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from flowerdiff.colour import clipped, saturation
 from flowerdiff.guidance import guidance_scale, guided_between
 from flowerdiff.pixels import to_uint8
-from flowerdiff.sampling import SAMPLERS, Step, noise
+from flowerdiff.sampling import SAMPLERS, Step, noise, sampler_named
 from flowerdiff.widgets.controls import Bench, check_range, control, light, line
 from flowerdiff.widgets.frames import Frame
 from flowerdiff.widgets.player import Player
@@ -37,8 +37,7 @@ class Settings:
     def __post_init__(self):
         if self.first == self.second:
             raise ValueError("choose two different flowers, one for each row")
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"no sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        sampler_named(self.sampler)  # raises ValueError if there is none
         check_range("steps", self.steps, 1, MAX_STEPS)
         if self.start < self.stop:
             raise ValueError(
@@ -65,7 +64,7 @@ def grow(model, chosen: Settings, w: float) -> Iterator[Step]:
     x_T = noise(seeds, schedule.T, (3, size, size))
     own = {"seeds": seeds, "clip_x0": 1.0}
     eps_model = guided_between(model, w, model.null_label, chosen.stop, chosen.start)
-    sampler = SAMPLERS[chosen.sampler]
+    sampler = sampler_named(chosen.sampler)
     return sampler(eps_model, schedule, x_T, y, steps=chosen.steps, **own)
 
 

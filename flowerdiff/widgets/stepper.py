@@ -7,7 +7,7 @@ import ipywidgets as ipw
 import torch
 
 from flowerdiff.guidance import guided
-from flowerdiff.sampling import SAMPLERS, Step, noise, timesteps
+from flowerdiff.sampling import SAMPLERS, Step, noise, sampler_named, timesteps
 from flowerdiff.widgets.controls import Bench, check_range, control, light, line
 from flowerdiff.widgets.frames import TITLES, step_frame, walk_frames
 from flowerdiff.widgets.player import Player
@@ -31,8 +31,7 @@ class Recipe:
     steps: int
 
     def __post_init__(self):
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"no sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        sampler_named(self.sampler)  # raises ValueError if there is none
         check_range("steps", self.steps, 1, MAX_STEPS)
         check_range("w", self.w, -1, MAX_W)
 
@@ -50,7 +49,7 @@ def walk(model, recipe: Recipe, here: Step | None = None) -> Iterator[Step]:
     start = here.t if here else schedule.T
     left = [t for t in timesteps(schedule, recipe.steps, None) if t < start]
     y = torch.tensor([model.label(recipe.label)])
-    eps_model, sampler = guided(model, recipe.w, model.null_label), SAMPLERS[recipe.sampler]
+    eps_model, sampler = guided(model, recipe.w, model.null_label), sampler_named(recipe.sampler)
     # The same seed draws the same noise at each t, so two branches differ only by what you changed.
     own = {"seeds": [recipe.seed], "clip_x0": 1.0}
     return sampler(eps_model, schedule, x, y, start=start, steps=left, **own)
