@@ -867,7 +867,8 @@ race
 # aim at this picture. For the others there are those of lesson 06, which compare many pictures with
 # photographs. Of 204 flowers at $w = 1$ KID (less is better) says what your eyes say: with 10 steps
 # DDPM has 0.246, DDIM 0.051, and DPM-Solver++ with times even in $\lambda$ 0.033. There DDIM is
-# with 25 (0.030), and DDPM not even then (0.137). (`docs/results.md` has all of them.)
+# with 25 (0.030). DDPM is at 0.137 then, and with all 800 nearly there (0.041, of 120 flowers).
+# (`docs/results.md` has all of them.)
 #
 # **Your turn** (this needs Python): choose another flower and another seed, and press *Race*. Then
 # look at *the walk with 10 steps*: it shows $\hat x_0$ on the way, of all of them at once.
