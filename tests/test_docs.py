@@ -110,7 +110,7 @@ def test_tables_say_what_was_measured():
     text = build_docs.guidance_table(measured)
     setting = next(s for s in measured["settings"] if s["name"] == "w = 4")
     low, high = setting["recognition"][1:]
-    row = f"| w = 4 | {setting['recognition'][0]:.3g} [{low:.3g}, {high:.3g}] |"
+    row = f"| w = 4 | {setting['recognition'][0]:.3g} [{low:.3g},\N{NO-BREAK SPACE}{high:.3g}] |"
     assert row in text and f"command: `{measured['command']}`" in text
     del setting["diversity"]  # of one image per class there is none
     assert f"{row}  | " in build_docs.guidance_table(measured)

@@ -131,7 +131,8 @@ def steps_table(measured: dict) -> str:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    # Narrow columns break the line, if anywhere, before the bracket.
+    return f"{value:.3g} [{low:.3g},\N{NO-BREAK SPACE}{high:.3g}]"
 
 
 def nets_table(measured: dict) -> str:
